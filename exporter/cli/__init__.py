@@ -1,0 +1,104 @@
+"""The command line: `exporter [OPTIONS] COMMAND` (spec 6).
+
+One small file a command. Commands import what they need when they run, so that `--help` answers at
+once. Results go to standard output, progress and errors to standard error; every error that a user
+may meet has its exit status (`exporter.errors`), and what has none is a bug: 70, with a traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from exporter import __version__
+from exporter.cli.session import Session
+from exporter.errors import ExporterError
+
+__all__ = ["cli", "main"]
+
+COMMANDS = {
+    "init": "Scaffold a content repository.",
+    "demo": "See the whole story on this machine, with nothing but Python and git.",
+    "snapshot": "Write the database's content into git, as one commit.",
+    "check": "Report every problem of the content.",
+    "build": "Write the published JSON files to a folder.",
+    "plan": "Show the steps of a publish, without doing them.",
+    "publish": "Publish a commit to a target.",
+    "status": "Show what is live, and what waits.",
+    "releases": "List the releases of a target.",
+}
+BUG_EXIT_STATUS = 70
+
+
+class _LazyGroup(click.Group):
+    """A group of which a command's module is imported when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"exporter.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", type=click.Path(path_type=Path), help="The configuration to use instead of the nearest exporter.yaml.")
+@click.option("-C", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False), default=".", help="Run as if started in this folder.")
+@click.option("--verbose/--quiet", default=None, help="Say more, or only what matters.")
+@click.option("--no-color", is_flag=True, help="Plain output, without colours.")
+@click.version_option(__version__, prog_name="exporter")
+@click.pass_context
+def cli(ctx: click.Context, config: Path | None, folder: Path, verbose: bool | None, no_color: bool) -> None:
+    """Publish courses from a Frappe site to a CDN, with git in between.
+
+    Every release is a commit: reviewed as a diff, audited, and taken back with a revert.
+    """
+    ctx.obj = Session(config, folder, quiet=verbose is False, verbose=verbose is True, color=not no_color)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the documented status."""
+    sys.exit(_status())
+
+
+def _status() -> int:
+    try:
+        result = cli.main(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return 130
+    except ExporterError as error:
+        _show(error)
+        return error.exit_status
+    except BrokenPipeError:
+        return 141
+    except Exception:  # noqa: BLE001 - the last line of defence: a bug, told as one
+        traceback.print_exc()
+        click.echo(f"exporter {__version__} has a bug: please report the lines above", err=True)
+        return BUG_EXIT_STATUS
+    return result if isinstance(result, int) else 0
+
+
+def _show(error: ExporterError) -> None:
+    click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(error.message, err=True)
+    if error.hint:
+        click.secho("  try: ", fg="cyan", nl=False, err=True)
+        click.echo(error.hint, err=True)

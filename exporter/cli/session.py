@@ -1,0 +1,190 @@
+"""What every command starts from: the configuration, the repository, a target's stores.
+
+This is the one place where the environment, the clock and randomness come in.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import secrets
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from exporter.build.inspection import CheckRules
+    from exporter.config import Config, Target
+    from exporter.content.repository import Commit, Repository
+    from exporter.publish.ledger import Ledger
+    from exporter.publish.planning import Workspace
+    from exporter.publish.publisher import Publisher, Purger, Run
+    from exporter.stores.base import ObjectStore
+
+__all__ = ["OpenTarget", "Session", "pass_session"]
+
+GENERATOR = 1
+"""Raised whenever the same content would give other bytes: everything is then built anew."""
+
+
+class Session:
+    """One run of the command line."""
+
+    def __init__(
+        self, config: Path | None, folder: Path, *, quiet: bool, verbose: bool, color: bool
+    ) -> None:
+        self._config_path = config
+        self.folder = folder
+        self.quiet = quiet
+        self.verbose = verbose
+        self.color = color and "NO_COLOR" not in os.environ
+
+    @cached_property
+    def config(self) -> Config:
+        """Return the configuration."""
+        from exporter.config import find_config, load_config
+
+        path = self._config_path or find_config(self.folder.absolute())
+        return load_config(path.absolute(), os.environ)
+
+    @cached_property
+    def repository(self) -> Repository:
+        """Return the repository around the configuration."""
+        from exporter.content.repository import Repository
+
+        return Repository(self.config.root)
+
+    @property
+    def content_folder(self) -> Path:
+        """Return the snapshot folder on disk."""
+        return self.config.root / self.config.snapshot.path
+
+    @property
+    def content_path(self) -> str:
+        """Return the snapshot folder relative to the repository's root."""
+        from exporter.content.snapshot import snapshot_folder
+
+        return snapshot_folder(self.repository, self.content_folder)
+
+    @property
+    def check_rules(self) -> CheckRules:
+        """Return what checks and builds go by."""
+        from exporter.build.inspection import CheckRules
+        from exporter.core.artifacts import Rules
+        from exporter.core.findings import Severities
+
+        build = self.config.build
+        rules = Rules(build.default_access, build.version_links, build.files_base_url)
+        return CheckRules(rules, Severities(self.config.checks), build.credential_patterns)
+
+    @property
+    def workspace(self) -> Workspace:
+        """Return where content comes from and how it is built."""
+        from exporter.publish.planning import Workspace
+
+        extra = self.config.source.extra_fields
+        return Workspace(
+            self.repository, self.content_path, self.check_rules, extra, self._fingerprint()
+        )
+
+    def resolve(self, ref: str) -> Commit:
+        """Return the commit that a ref names."""
+        return self.repository.resolve(ref)
+
+    def open_target(self, name: str | None) -> OpenTarget:
+        """Return a target, its stores opened."""
+        from exporter.publish.ledger import Ledger
+        from exporter.stores.opening import S3Options, open_store
+
+        target = self.config.target(name)
+        s3 = S3Options(target.s3.endpoint_url, target.s3.region)
+        concurrency = self.config.publish.concurrency
+        cdn, state = (
+            open_store(location, base=self.config.root, s3=s3, concurrency=concurrency)
+            for location in (target.store, target.state)
+        )
+        return OpenTarget(target, cdn, Ledger(state), self._purger(target), self)
+
+    def new_run(self) -> Run:
+        """Return what a publish needs to know of this run."""
+        from exporter import __version__
+        from exporter.publish.publisher import Run
+
+        publish = self.config.publish
+        now = datetime.now(UTC)
+        release = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        return Run(
+            release,
+            _trigger(),
+            __version__,
+            lambda: datetime.now(UTC),
+            publish.concurrency,
+            publish.cache_control,
+        )
+
+    def say(self, text: str) -> None:
+        """Tell progress on standard error, unless told to be quiet."""
+        if not self.quiet:
+            click.secho(text, err=True, dim=self.color)
+
+    def out(self, text: str = "", **style: object) -> None:
+        """Write a line of the result to standard output."""
+        click.secho(text, color=None if self.color else False, **style)  # type: ignore[arg-type]
+
+    def _purger(self, target: Target) -> Purger | None:
+        if target.purge is None:
+            return None
+        from exporter.publish.purge import cloudflare_purger
+
+        return cloudflare_purger(target.purge, target.base_url)
+
+    def _fingerprint(self) -> str:
+        from exporter.build.schemas import document, kinds
+
+        schemas = {kind: document(kind) for kind in kinds()}
+        shaping = [GENERATOR, schemas, self.config.shaping()]
+        return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTarget:
+    """A target with its stores."""
+
+    target: Target
+    cdn: ObjectStore
+    ledger: Ledger
+    purger: Purger | None
+    session: Session
+
+    @property
+    def publisher(self) -> Publisher:
+        """Return what carries out a publish on this target."""
+        from exporter.publish.publisher import Publisher
+
+        return Publisher(self.cdn, self.ledger, self.purger, self.session.say)
+
+
+pass_session = click.make_pass_decorator(Session)
+
+
+def is_terminal() -> bool:
+    """Tell whether a person is watching standard error."""
+    return sys.stderr.isatty()
+
+
+def _trigger() -> str:
+    """Return who or what started this run, for the release record."""
+    if os.environ.get("GITHUB_ACTIONS"):
+        parts = (os.environ.get(name, "") for name in ("GITHUB_ACTOR", "GITHUB_EVENT_NAME", "GITHUB_RUN_ID"))
+        return "github: " + " ".join(part for part in parts if part)
+    try:
+        return f"command line: {getpass.getuser()}"
+    except (KeyError, OSError):
+        return "command line"

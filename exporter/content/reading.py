@@ -1,0 +1,96 @@
+"""The content of a commit, or of the work tree, as a snapshot with findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from exporter.content.repository import Commit, Repository
+from exporter.content.yaml_reader import line_of, read_file
+from exporter.core.files import parse_mapping
+from exporter.core.findings import Finding
+from exporter.core.loading import Loaded, ParsedFile, assemble
+from exporter.core.model import DOCTYPES, PLAN, Document, ExtraFields
+from exporter.core.tree import place_of
+
+__all__ = ["Content", "parse_documents", "plans_at", "read_commit", "read_worktree"]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The snapshot folder of one moment: what it holds, and how to read a file of it again."""
+
+    loaded: Loaded
+    text: Callable[[str], str]
+    """The text of a file by its path; empty where there is none."""
+    commit: Commit | None
+    """None for a work tree."""
+
+    def located(self, findings: Iterable[Finding]) -> list[Finding]:
+        """Return findings with their lines, which are looked up only for what is reported."""
+        return [
+            replace(found, line=line_of(self.text(found.path), found.pointer))
+            if not found.line
+            else found
+            for found in findings
+        ]
+
+
+def read_commit(
+    repository: Repository, commit: Commit, folder: str, extra: ExtraFields
+) -> Content:
+    """Read the snapshot folder as a commit has it, without touching the work tree."""
+    tree = repository.tree(commit.sha, folder)
+    parsed = _parse(tree, repository.blobs(tree.values()))
+    return Content(assemble(parsed, extra), partial(_blob_text, repository, tree), commit)
+
+
+def read_worktree(folder: Path, extra: ExtraFields) -> Content:
+    """Read the snapshot folder as it stands on disk."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    parsed = _parse(names, (path.read_bytes() for path in paths))
+    return Content(assemble(parsed, extra), partial(_file_text, folder), None)
+
+
+def plans_at(
+    repository: Repository, commit: Commit, folder: str, extra: ExtraFields
+) -> list[tuple[str, Document]]:
+    """Return the readable plans of a commit with their paths, without reading anything else."""
+    prefix = f"{folder}/{DOCTYPES[PLAN].folder}"
+    tree = repository.tree(commit.sha, prefix)
+    paths = {f"{DOCTYPES[PLAN].folder}/{name}": blob for name, blob in tree.items()}
+    return list(parse_documents(repository, paths, extra).items())
+
+
+def parse_documents(
+    repository: Repository, blobs: dict[str, str], extra: ExtraFields
+) -> dict[str, Document]:
+    """Return the readable documents among some blobs, by path; parent links are left out."""
+    found = {}
+    for file in _parse(blobs, repository.blobs(blobs.values())):
+        place = place_of(file.path)
+        if place is None or file.mapping is None:
+            continue
+        doctype = DOCTYPES[place.doctype]
+        document, _ = parse_mapping(doctype, file.mapping, None, extra.get(doctype.name, ()))
+        if document:
+            found[file.path] = document
+    return found
+
+
+def _parse(paths: Iterable[str], contents: Iterable[bytes]) -> Iterator[ParsedFile]:
+    for path, data in zip(paths, contents, strict=True):
+        yield read_file(path, data)
+
+
+def _blob_text(repository: Repository, tree: Mapping[str, str], path: str) -> str:
+    blob = tree.get(path)
+    return next(repository.blobs([blob])).decode(errors="replace") if blob else ""
+
+
+def _file_text(folder: Path, path: str) -> str:
+    file = folder / path
+    return file.read_bytes().decode(errors="replace") if file.is_file() else ""

@@ -1,0 +1,279 @@
+"""The git repository that holds the content: commits, trees, blobs and differences.
+
+Everything runs as one git command each, through GitPython's command interface: its object layer is
+10 to 30 times slower at this size (`docs/decisions`). Paths given and returned are relative to the
+repository's root. Refs from users never stand where git would take them for options.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from git import Git
+from git.exc import GitCommandError, GitCommandNotFound
+
+from exporter.errors import GitError, UsageError
+
+__all__ = ["Commit", "Repository"]
+
+_IN_PROGRESS = ("MERGE_HEAD", "rebase-merge", "rebase-apply", "CHERRY_PICK_HEAD", "REVERT_HEAD")
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit: full hash and committer time in Unix seconds."""
+
+    sha: str
+    time: int
+
+
+class Repository:
+    """A git work tree, found from any folder inside it."""
+
+    def __init__(self, inside: Path) -> None:
+        """Find the repository around a folder.
+
+        Raises:
+            GitError: git is missing, or the folder is in no repository.
+        """
+        folder = inside if inside.is_dir() else inside.parent
+        self._git = Git(str(folder))
+        try:
+            top = self._text("rev-parse", "--show-toplevel")
+        except GitError as error:
+            if "not a git repository" not in error.message:
+                raise
+            raise GitError(
+                f"{folder} is not inside a git repository",
+                hint="run `exporter init` there, or `git init`",
+            ) from error
+        self.root = Path(top)
+        self._git = Git(top)
+
+    @property
+    def private_dir(self) -> Path:
+        """Return the folder inside `.git` for what is ours and never committed."""
+        folder = Path(self._text("rev-parse", "--absolute-git-dir")) / "exporter"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def head(self) -> Commit | None:
+        """Return HEAD's commit, or None before the first one."""
+        return self.find("HEAD")
+
+    def find(self, ref: str) -> Commit | None:
+        """Return the commit that a ref or hash names, or None where it is not in this clone."""
+        if ref.startswith("-"):
+            raise UsageError(f"{ref!r} is no git ref")
+        try:
+            found = self._text("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+        except GitError:
+            return None
+        sha = found.splitlines()[-1]
+        return Commit(sha, int(self._text("show", "-s", "--format=%ct", sha)))
+
+    def resolve(self, ref: str) -> Commit:
+        """Return the commit that a ref names.
+
+        Raises:
+            UsageError: there is no such commit here.
+        """
+        commit = self.find(ref)
+        if commit is None:
+            hint = "check the name; in a shallow clone `git fetch --unshallow` brings the history"
+            raise UsageError(f"there is no commit {ref!r} in {self.root}", hint=hint)
+        return commit
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Tell whether a commit is the other or one of its ancestors."""
+        status, _, problem = self._run(["merge-base", "--is-ancestor", older, newer], check=False)
+        if status not in (0, 1):
+            raise GitError(f"git merge-base failed: {problem.strip()}")
+        return status == 0
+
+    def log(self, base: str | None, target: str, folder: str) -> list[dict[str, str]]:
+        """Return the commits after `base` that touch a folder: hash and subject, newest first."""
+        span = f"{base}..{target}" if base else target
+        listing = self._text("log", "--format=%H%x00%s", span, "--", f"{folder}/")
+        rows = (line.split("\0", 1) for line in listing.splitlines())
+        return [{"commit": sha, "subject": subject} for sha, subject in rows]
+
+    def tree(self, commit: str, folder: str) -> dict[str, str]:
+        """Return the blob hashes of the files below a folder, by path relative to the folder."""
+        listing = self._bytes("ls-tree", "-r", "-z", "--full-tree", commit, "--", f"{folder}/")
+        entries = (line.split(b"\t", 1) for line in listing.split(b"\0") if line)
+        start = len(folder) + 1
+        return {path.decode(errors="surrogateescape")[start:]: meta.split()[2].decode() for meta, path in entries}
+
+    def changed_paths(self, base: str, target: str, folder: str) -> set[str]:
+        """Return the paths below a folder, relative to it, that differ between two commits."""
+        listing = self._bytes(
+            "diff-tree", "-r", "-z", "--name-only", "--no-renames", base, target, "--", f"{folder}/"
+        )
+        start = len(folder) + 1
+        return {path.decode(errors="surrogateescape")[start:] for path in listing.split(b"\0") if path}
+
+    def blobs(self, hashes: Iterable[str]) -> Iterator[bytes]:
+        """Yield the contents of blobs in the order asked for, through one git process."""
+        wanted = list(hashes)
+        if not wanted:
+            return
+        with tempfile.TemporaryFile() as asked:
+            asked.write("".join(f"{sha}\n" for sha in wanted).encode())
+            asked.seek(0)
+            process = self._git.execute(
+                ["git", "cat-file", "--batch", "--buffer"], istream=asked, as_process=True
+            )
+            stream = process.proc.stdout
+            for sha in wanted:
+                header = stream.readline().split()
+                if len(header) != 3:
+                    raise GitError(f"blob {sha} is missing from {self.root}", hint="run `git fsck`")
+                yield stream.read(int(header[2]))
+                stream.read(1)
+            process.wait()
+
+    def dirty_paths(self, folder: str) -> list[str]:
+        """Return what is uncommitted below a folder: changed, staged or untracked."""
+        listing = self._bytes(
+            "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", folder
+        )
+        return [line[3:].decode(errors="replace") for line in listing.split(b"\0") if line]
+
+    def operation_in_progress(self) -> str:
+        """Return the name of a merge, rebase, … that waits to be finished; empty where none does."""
+        directory = Path(self._text("rev-parse", "--absolute-git-dir"))
+        return next((name for name in _IN_PROGRESS if (directory / name).exists()), "")
+
+    def commit_paths(
+        self, message: str, paths: Sequence[str], *, author: str | None, parent: Commit | None
+    ) -> Commit:
+        """Commit these paths as they stand in the work tree, and nothing else that is staged.
+
+        HEAD moves only if it still is `parent`.
+
+        Raises:
+            GitError: no identity, a lost race, or git failed; HEAD is as it was.
+        """
+        index = self.private_dir / f"index.{os.getpid()}"
+        environment = {"GIT_INDEX_FILE": str(index), **_identity(author)}
+        listing = "".join(f"{path}\0" for path in paths).encode(errors="surrogateescape")
+        try:
+            self._run(["read-tree", parent.sha if parent else "--empty"], env=environment)
+            self._run(
+                ["update-index", "-z", "--add", "--remove", "--stdin"],
+                feed=listing,
+                env=environment,
+            )
+            tree = self._run(["write-tree"], env=environment)[1].decode().strip()
+            parents = ["-p", parent.sha] if parent else []
+            sha = self._commit_tree(["commit-tree", tree, *parents, "-F", "-"], message, environment)
+        finally:
+            index.unlink(missing_ok=True)
+        old = parent.sha if parent else "0" * 40
+        self._run(["update-ref", "-m", message.splitlines()[0], "HEAD", sha, old])
+        self._run(["update-index", "-q", "-z", "--add", "--remove", "--stdin"], feed=listing)
+        return self.resolve(sha)
+
+    def revert(self, ref: str, *, author: str | None) -> Commit:
+        """Commit the opposite of a commit, as `git revert` does.
+
+        Raises:
+            GitError: the revert does not apply; the work tree is as it was.
+        """
+        commit = self.resolve(ref)
+        try:
+            self._run(["revert", "--no-edit", commit.sha], env=_identity(author))
+        except GitError:
+            self._run(["revert", "--abort"], check=False)
+            raise
+        return self.resolve("HEAD")
+
+    def restore(self, paths: Sequence[str]) -> None:
+        """Put paths back as HEAD has them, in the work tree and in the index."""
+        head = self.head()
+        listing = "".join(f"{path}\0" for path in paths).encode(errors="surrogateescape")
+        if head is None:
+            for path in paths:
+                (self.root / path).unlink(missing_ok=True)
+            return
+        known = self._bytes("ls-tree", "-r", "-z", "--name-only", "--full-tree", head.sha)
+        present = set(known.decode(errors="surrogateescape").split("\0"))
+        for path in paths:
+            if path not in present:
+                (self.root / path).unlink(missing_ok=True)
+        tracked = "".join(f"{path}\0" for path in paths if path in present)
+        if tracked:
+            feed = tracked.encode(errors="surrogateescape")
+            self._run(
+                ["checkout", "-q", head.sha, "--pathspec-from-file=-", "--pathspec-file-nul"],
+                feed=feed,
+                env={"GIT_LITERAL_PATHSPECS": "1"},
+            )
+        self._run(["update-index", "-q", "-z", "--remove", "--stdin"], feed=listing)
+
+    def _commit_tree(self, command: list[str], message: str, environment: dict[str, str]) -> str:
+        try:
+            return self._run(command, feed=message.encode(), env=environment)[1].decode().strip()
+        except GitError as error:
+            if "identity" not in error.message and "user.email" not in error.message:
+                raise
+            raise GitError(
+                "git does not know in whose name to commit",
+                hint="set `snapshot.author` in exporter.yaml, or run "
+                '`git config user.name "…"` and `git config user.email "…"`',
+            ) from error
+
+    def _text(self, *arguments: str) -> str:
+        return self._bytes(*arguments).decode(errors="replace").strip()
+
+    def _bytes(self, *arguments: str) -> bytes:
+        return self._run(list(arguments))[1]
+
+    def _run(
+        self,
+        arguments: list[str],
+        *,
+        feed: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        check: bool = True,
+    ) -> tuple[int, bytes, str]:
+        """Run one git command; its exit status, output and messages."""
+        with tempfile.TemporaryFile() as stdin:
+            stdin.write(feed or b"")
+            stdin.seek(0)
+            try:
+                status, out, problem = self._git.execute(
+                    ["git", *arguments],
+                    istream=stdin,
+                    with_extended_output=True,
+                    with_exceptions=check,
+                    stdout_as_string=False,
+                    strip_newline_in_stdout=False,
+                    env={"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", **(env or {})},
+                )
+            except GitCommandNotFound as error:
+                raise GitError("git is not installed", hint="install git 2.30 or newer") from error
+            except GitCommandError as error:
+                reason = str(error.stderr).strip().removeprefix("stderr: ").strip("'\n ")
+                raise GitError(f"git {arguments[0]} failed in {self._git.working_dir}: {reason}") from error
+        return status, out, problem
+
+
+def _identity(author: str | None) -> dict[str, str]:
+    """Return the environment that makes git commit in the name of `Name <email>`."""
+    if not author:
+        return {}
+    name, _, email = author.rpartition("<")
+    name, email = name.strip(), email.rstrip(">").strip()
+    return {
+        "GIT_AUTHOR_NAME": name,
+        "GIT_AUTHOR_EMAIL": email,
+        "GIT_COMMITTER_NAME": name,
+        "GIT_COMMITTER_EMAIL": email,
+    }

@@ -1,0 +1,110 @@
+"""Reading snapshot files: fast where the text is canonical, ruamel.yaml for what people wrote.
+
+The fast reader's answer is believed only where writing it again gives the very same text: the
+canonical form is one-to-one, so that is a proof. Everything else goes to ruamel.yaml (YAML 1.2),
+which is also asked for line numbers when there is something to report.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import ryaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+from exporter.core.findings import Pointer
+from exporter.core.loading import ParsedFile
+from exporter.core.model import Json
+from exporter.core.yamltext import emit
+
+__all__ = ["line_of", "read_file"]
+
+
+def read_file(path: str, data: bytes) -> ParsedFile:
+    """Parse one file of the snapshot folder; what is wrong with it stands in the answer."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return ParsedFile(path, None, f"not UTF-8: {error.reason}", line)
+    mapping = _read_canonical(text)
+    return ParsedFile(path, mapping) if mapping is not None else _read_any(path, text)
+
+
+def line_of(text: str, pointer: Pointer) -> int:
+    """Return the line, from 1, of the deepest part of a pointer that the text has."""
+    try:
+        node = YAML(typ="rt", pure=True).compose(text)
+    except YAMLError:
+        return 1
+    line = 1
+    for part in pointer:
+        found = _step(node, part)
+        if found is None:
+            break
+        node, line = found
+    return line
+
+
+def _read_canonical(text: str) -> dict[str, Json] | None:
+    """Return the mapping of a canonical text, or None where the text is not provably canonical."""
+    try:
+        value = ryaml.loads(text)
+    except ValueError:
+        return None
+    try:
+        proven = isinstance(value, dict) and emit(value) == text
+    except (TypeError, RecursionError):
+        return None
+    return cast("dict[str, Json]", value) if proven else None
+
+
+def _read_any(path: str, text: str) -> ParsedFile:
+    reader = YAML(typ="safe", pure=True)
+    reader.allow_duplicate_keys = False
+    try:
+        value = reader.load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = " ".join(part for part in (error.context, error.problem) if part)
+        return ParsedFile(path, None, f"not YAML: {problem}", mark.line + 1 if mark else 1)
+    except (YAMLError, ValueError, RecursionError) as error:
+        return ParsedFile(path, None, f"not YAML: {str(error).splitlines()[0]}", 1)
+    if not isinstance(value, dict):
+        return ParsedFile(path, None, "the file does not hold a mapping", 1)
+    problem = _foreign(value)
+    if problem:
+        return ParsedFile(path, None, problem, 1)
+    return ParsedFile(path, cast("dict[str, Json]", value))
+
+
+def _foreign(value: object) -> str:
+    """Return what JSON cannot hold in a value; empty where it can hold all of it."""
+    match value:
+        case dict():
+            strange = next((key for key in value if not isinstance(key, str)), None)
+            if strange is not None:
+                return f"the key {strange!r} is not text: quote it"
+            return next(filter(None, map(_foreign, value.values())), "")
+        case list():
+            return next(filter(None, map(_foreign, value)), "")
+        case float() if not math.isfinite(value):
+            return "infinity and NaN have no place in content"
+        case None | bool() | int() | float() | str():
+            return ""
+        case _:
+            return f"{value} would be read as a {type(value).__name__}: quote it"
+
+
+def _step(node: Node, part: str | int) -> tuple[Node, int] | None:
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            if key.value == part:
+                return value, key.start_mark.line + 1
+    if isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
+        item = node.value[part]
+        return item, item.start_mark.line + 1
+    return None

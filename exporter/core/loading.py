@@ -1,0 +1,236 @@
+"""A snapshot from its files, and what is wrong with them as files (spec 4, E101 to E104).
+
+The files were read and parsed elsewhere; here they find their documents, parents and places. What
+cannot be placed is reported and left out; nothing stops at the first problem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from exporter.core.files import Fault, parse_mapping
+from exporter.core.findings import Finding
+from exporter.core.model import DOCTYPES, PLAN, Document, ExtraFields, Json, Ref
+from exporter.core.tree import Place, Snapshot, grow, place_of
+
+__all__ = ["UNREAD", "Loaded", "ParsedFile", "assemble"]
+
+UNREAD = frozenset({("name",), ("is_published",)})
+"""Fields without which nobody can tell whether a document should be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFile:
+    """A file of the snapshot folder as a YAML reader saw it."""
+
+    path: str
+    mapping: Mapping[str, Json] | None
+    """None where it is not YAML, or not a mapping."""
+    problem: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A snapshot, and the findings that its files show by themselves."""
+
+    snapshot: Snapshot
+    findings: tuple[Finding, ...] = ()
+    broken_plans: frozenset[str] = frozenset()
+    """Paths of plan files that cannot be read: such a plan is held back, not removed."""
+
+
+@dataclass(slots=True)
+class _Assembly:
+    places: dict[str, Place]
+    documents: dict[str, Document] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def assemble(files: Iterable[ParsedFile], extra: ExtraFields) -> Loaded:
+    """Arrange parsed files into a snapshot; every problem becomes a finding."""
+    ordered = sorted(files, key=lambda file: (file.path.count("/"), not _is_index(file), file.path))
+    places = {file.path: place for file in ordered if (place := place_of(file.path))}
+    assembly = _Assembly(places)
+    for file in ordered:
+        _admit(assembly, file, extra)
+    placed = _unique(assembly)
+    snapshot = grow(placed.values())
+    _check_places(assembly, snapshot, placed)
+    _add_missing_parents(assembly)
+    broken = {
+        path
+        for path, place in places.items()
+        if place.doctype == PLAN and path not in assembly.documents
+    }
+    return Loaded(snapshot, tuple(assembly.findings), frozenset(broken))
+
+
+def _is_index(file: ParsedFile) -> bool:
+    return file.path.rpartition("/")[2].startswith("_")
+
+
+def _admit(assembly: _Assembly, file: ParsedFile, extra: ExtraFields) -> None:
+    """Read one file into a document, or into findings."""
+    place = assembly.places.get(file.path)
+    if place is None:
+        message = "the snapshot's layout has no place for this file"
+        hint = "move it out of the snapshot folder, or to where its kind of document belongs"
+        assembly.findings.append(Finding("E102", file.path, message, hint))
+        return
+    if file.mapping is None:
+        assembly.findings.append(_unreadable(assembly, file, place))
+        return
+    parent = _parent_name(assembly, place)
+    doctype = DOCTYPES[place.doctype]
+    document, faults = parse_mapping(doctype, file.mapping, parent, extra.get(doctype.name, ()))
+    for fault in faults:
+        assembly.findings.append(_schema_finding(assembly, file.path, fault, document))
+    if document and (parent is not None or place.orphan or not doctype.parent):
+        assembly.documents[file.path] = document
+
+
+def _unreadable(assembly: _Assembly, file: ParsedFile, place: Place) -> Finding:
+    hint = "mend the YAML, or restore the file with `git checkout -- FILE`"
+    return Finding(
+        "E101",
+        file.path,
+        file.problem,
+        hint,
+        line=file.line,
+        ref=_named(place),
+        anchors=_anchors(assembly, place),
+    )
+
+
+def _schema_finding(
+    assembly: _Assembly, path: str, fault: Fault, document: Document | None
+) -> Finding:
+    """Return a fault as a finding: in the document, and in what is above it if that may hide it."""
+    own = (document.ref,) if document else ()
+    above = _anchors(assembly, assembly.places[path]) if fault.pointer in UNREAD else ()
+    hint = "correct the field; a snapshot from the database writes it right by itself"
+    return Finding(
+        "E103",
+        path,
+        fault.message,
+        hint,
+        pointer=fault.pointer,
+        ref=document.ref if document else None,
+        anchors=(*above, *own),
+    )
+
+
+def _parent_name(assembly: _Assembly, place: Place) -> str | None:
+    if place.parent_path is None:
+        return None
+    parent = assembly.documents.get(place.parent_path)
+    return parent.name if parent else None
+
+
+def _anchors(assembly: _Assembly, place: Place) -> tuple[Ref, ...]:
+    """Return the nearest readable ancestor of a file, or the document that its path names."""
+    top = place
+    for path, above in _above(place):
+        if parent := assembly.documents.get(path):
+            return (parent.ref,)
+        top = above
+    return (_named(top),)
+
+
+def _above(place: Place) -> Iterator[tuple[str, Place]]:
+    """Yield the paths and places of a file's ancestors, from its parent upwards."""
+    path = place.parent_path
+    while path and (found := place_of(path)):
+        yield path, found
+        path = found.parent_path
+
+
+def _named(place: Place) -> Ref:
+    """Return what a path names; not its name where the segment was cut or normalised."""
+    return (place.doctype, unquote(place.segment))
+
+
+def _unique(assembly: _Assembly) -> dict[str, Document]:
+    """Return the documents by path, each document once; a second file of one is `E102`."""
+    first: dict[Ref, str] = {}
+    unique: dict[str, Document] = {}
+    for path, document in assembly.documents.items():
+        earlier = first.setdefault(document.ref, path)
+        if earlier == path:
+            unique[path] = document
+            continue
+        message = f"{document.name} also stands in {earlier}: a document has one file"
+        hint = "delete the one that is wrong"
+        anchors = (document.ref, *_anchors(assembly, assembly.places[path]))
+        assembly.findings.append(
+            Finding("E102", path, message, hint, ref=document.ref, anchors=anchors)
+        )
+    return unique
+
+
+def _check_places(assembly: _Assembly, snapshot: Snapshot, placed: Mapping[str, Document]) -> None:
+    """Report documents that stand where another name belongs, and segments that clash."""
+    clashing = {ref for group in snapshot.clashes for ref in group}
+    for path, document in placed.items():
+        expected = snapshot.paths.get(document.ref, path)
+        if expected != path and document.ref not in clashing and not _inherits(path, expected):
+            message = f"{document.name} belongs in {expected}"
+            hint = "rename the file, or correct its `name`"
+            assembly.findings.append(
+                Finding(
+                    "E102",
+                    path,
+                    message,
+                    hint,
+                    pointer=("name",),
+                    ref=document.ref,
+                    anchors=(document.ref,),
+                )
+            )
+    actual = {document.ref: path for path, document in placed.items()}
+    for group in snapshot.clashes:
+        assembly.findings.extend(_clash_findings(group, actual))
+
+
+def _inherits(path: str, expected: str) -> bool:
+    """Tell whether only the folders above differ: then the parent is the one to report."""
+    own = _own_part(path)
+    return own == _own_part(expected) and path.count("/") == expected.count("/")
+
+
+def _own_part(path: str) -> str:
+    parts = path.split("/")
+    return "/".join(parts[-2:]) if parts[-1].startswith("_") else parts[-1]
+
+
+def _clash_findings(group: tuple[Ref, ...], actual: Mapping[Ref, str]) -> Iterator[Finding]:
+    for ref in group:
+        others = ", ".join(repr(name) for _, name in group if name != ref[1])
+        message = f"the name {ref[1]!r} cannot be told from {others} in paths and keys"
+        hint = "rename one of the documents in Frappe so that they differ by more than case or form"
+        yield Finding("E107", actual[ref], message, hint, ("name",), ref=ref, anchors=group)
+
+
+def _add_missing_parents(assembly: _Assembly) -> None:
+    """Report each missing `_track.yaml` (or subject, unit, topic) once."""
+    for path, place in sorted(_missing(assembly.places).items()):
+        label = DOCTYPES[place.doctype].label
+        message = f"the {label}'s own file is missing, but files stand below it"
+        hint = "restore it, or delete the folder; a full snapshot mends both"
+        anchors = _anchors(assembly, place)
+        found = Finding("E104", path, message, hint, line=1, ref=_named(place), anchors=anchors)
+        assembly.findings.append(found)
+
+
+def _missing(places: Mapping[str, Place]) -> dict[str, Place]:
+    """Return the ancestors' files that are not there, by path."""
+    missing = {}
+    for place in places.values():
+        for path, above in _above(place):
+            if path in places:
+                break
+            missing[path] = above
+    return missing

@@ -1,0 +1,164 @@
+"""Releases as values: the live head, the immutable record, a plan's outcome (spec 5).
+
+A release record answers "what was live on day X, byte for byte, from which commit". This module
+knows what a record holds and how it is written as JSON; where it is kept is the ledger's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from typing import Any
+
+from exporter.core.artifacts import Entry, Index
+
+__all__ = ["Head", "Kind", "Outcome", "PlanState", "Release", "index_json", "parse_index"]
+
+MAX_ATTEMPTS = 3
+"""Failed or held back so often in a row, a plan is a dead letter until it is retried."""
+
+
+class Kind(Enum):
+    """Why there is a release."""
+
+    PUBLISH = "publish"
+    ROLLBACK = "rollback"
+    REFRESH = "refresh"
+    REPAIR = "repair"
+
+
+class PlanState(Enum):
+    """What a release did with a plan."""
+
+    PUBLISHED = "published"
+    UNCHANGED = "unchanged"
+    REMOVED = "removed"
+    FAILED = "failed"
+    HELD = "held back"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A plan in a release; `index` is the digest of its live index, empty where it has none."""
+
+    state: PlanState
+    index: str = ""
+    attempts: int = 0
+    """Releases in a row that failed or held the plan back."""
+    error: str = ""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether the next publish tries this plan again by itself."""
+        return self.state in (PlanState.FAILED, PlanState.HELD) and self.attempts < MAX_ATTEMPTS
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The live release, as `head.json` names it."""
+
+    release: str
+    commit: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One immutable release record; times are ISO 8601 UTC, counts are of files and bytes."""
+
+    id: str
+    kind: Kind
+    commit: str
+    fingerprint: str
+    exporter: str
+    parent_release: str = ""
+    parent_commit: str = ""
+    trigger: str = ""
+    started_at: str = ""
+    finished_at: str = ""
+    plans: Mapping[str, Outcome] = field(default_factory=dict)
+    lessons: str = ""
+    """Digest of the index of the shared lessons."""
+    files_put: int = 0
+    bytes_put: int = 0
+    files_deleted: int = 0
+    urls_to_purge: int = 0
+
+    @property
+    def head(self) -> Head:
+        """Return the head that makes this release the live one."""
+        return Head(self.id, self.commit, self.fingerprint)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as it is written."""
+        return {
+            "id": self.id,
+            "kind": self.kind.value,
+            "commit": self.commit,
+            "parents": {"release": self.parent_release, "commit": self.parent_commit},
+            "trigger": self.trigger,
+            "exporter": self.exporter,
+            "fingerprint": self.fingerprint,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "plans": {
+                name: {**asdict(outcome), "state": outcome.state.value}
+                for name, outcome in sorted(self.plans.items())
+            },
+            "lessons": self.lessons,
+            "files_put": self.files_put,
+            "bytes_put": self.bytes_put,
+            "files_deleted": self.files_deleted,
+            "urls_to_purge": self.urls_to_purge,
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Release:
+        """Read a record.
+
+        Raises:
+            KeyError, ValueError: it is not one of ours.
+        """
+        plans = {
+            name: Outcome(**{**found, "state": PlanState(found["state"])})
+            for name, found in record["plans"].items()
+        }
+        counts = ("files_put", "bytes_put", "files_deleted", "urls_to_purge")
+        texts = ("id", "commit", "fingerprint", "exporter", "trigger", "started_at", "finished_at")
+        return cls(
+            kind=Kind(record["kind"]),
+            parent_release=record["parents"]["release"],
+            parent_commit=record["parents"]["commit"],
+            plans=plans,
+            lessons=record["lessons"],
+            **{name: record[name] for name in (*texts, *counts)},
+        )
+
+
+def index_json(index: Index, plan: str | None) -> dict[str, Any]:
+    """Return an index as it is written; `plan` is None for the shared lessons."""
+    return {
+        "plan": plan,
+        "files": {
+            key: {
+                "digest": entry.digest,
+                "size": entry.size,
+                "version": entry.version,
+                "links": list(entry.links),
+            }
+            for key, entry in sorted(index.items())
+        },
+    }
+
+
+def parse_index(record: Mapping[str, Any]) -> dict[str, Entry]:
+    """Read an index.
+
+    Raises:
+        KeyError, TypeError: it is not one of ours.
+    """
+    return {
+        key: Entry(found["digest"], found["size"], found["version"], tuple(found["links"]))
+        for key, found in record["files"].items()
+    }

@@ -1,0 +1,150 @@
+"""The canonical YAML of a snapshot file, written (spec 2, "Canonical form").
+
+The form is a small, strict subset of YAML that a 1.1 and a 1.2 reader read alike, so an emitter of
+our own is exact where every general one has to be talked out of something (`docs/decisions`).
+Reading is left to libraries. Values are JSON's: mappings in the order given, lists and scalars.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+__all__ = ["emit", "float_text", "scalar_text"]
+
+MAX_IMPLICIT_KEY = 1024
+"""Longer keys need YAML's explicit `? key` form."""
+
+_ESCAPED = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff"
+_NEEDS_ESCAPE = re.compile(f"[{_ESCAPED}]")
+_IN_DOUBLE_QUOTES = re.compile(f'[{_ESCAPED}\n\t"\\\\]')
+
+_PLAIN = re.compile(
+    r"""(?!.*(?::\ |\ \#)) (?: [^\ \t\-?:,\[\]{}\#&*!|>'"%@`] | [-?:](?=[^\ \t]) )
+        (?: [^\t]* [^\ \t:] )? \Z""",
+    re.VERBOSE,
+)
+
+_RESOLVED = re.compile(
+    r"""(?: ~ | null | Null | NULL
+        | [yYnN] | yes | Yes | YES | no | No | NO | true | True | TRUE | false | False | FALSE
+        | on | On | ON | off | Off | OFF
+        | [-+]?0b[01_]+ | [-+]?0o?[0-7_]+ | [-+]?0x[0-9a-fA-F_]+ | [0-9][0-9_]* | [-+][0-9_]+
+        | [-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+ | [-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*
+        | [-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?
+        | [-+]?[0-9][0-9_]*[eE][-+]?[0-9]+
+        | [-+]?\.(?:inf|Inf|INF) | \.(?:nan|NaN|NAN)
+        | [0-9]{4}-[0-9]{2}-[0-9]{2}
+        | [0-9]{4}-[0-9][0-9]?-[0-9][0-9]?
+          (?:[Tt]|[\ ]+)[0-9][0-9]?:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?
+          (?:[\ ]*(?:Z|[-+][0-9][0-9]?(?::?[0-9]{2})?))?
+        | = | <<
+        )\Z""",
+    re.VERBOSE,
+)
+"""What a YAML 1.1 or 1.2 reader takes for something other than a string (both type repositories)."""
+
+_SHORT_ESCAPES = {
+    "\0": "\\0", "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f",
+    "\r": "\\r", "\x1b": "\\e", '"': '\\"', "\\": "\\\\", "\x85": "\\N",
+    "\u2028": "\\L", "\u2029": "\\P",
+}  # fmt: skip
+
+
+def emit(mapping: Mapping[str, object]) -> str:
+    """Write a mapping as a canonical document, with a final line break."""
+    if not mapping:
+        return "{}\n"
+    out: list[str] = []
+    _mapping(mapping, "", "", out)
+    return "".join(out)
+
+
+def float_text(value: float) -> str:
+    """Write a float so that it round-trips and reads alike in YAML 1.1 and 1.2."""
+    text = repr(value)
+    mantissa, exponent_mark, exponent = text.partition("e")
+    return f"{mantissa}.0e{exponent}" if exponent_mark and "." not in mantissa else text
+
+
+@lru_cache(maxsize=65_536)
+def scalar_text(text: str) -> str:
+    """Write a string on one line: plain, else single-quoted, else with escapes."""
+    if _NEEDS_ESCAPE.search(text) or "\n" in text:
+        return '"' + _IN_DOUBLE_QUOTES.sub(_escape, text) + '"'
+    if _PLAIN.match(text) and not _RESOLVED.match(text):
+        return text
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _mapping(mapping: Mapping[str, object], indent: str, lead: str, out: list[str]) -> None:
+    for key, value in mapping.items():
+        written = scalar_text(key)
+        if len(written) > MAX_IMPLICIT_KEY:
+            written = f"? {written}\n{indent}"
+        out.append(f"{lead}{written}:")
+        lead = indent
+        if isinstance(value, Mapping) and value:
+            out.append("\n")
+            _mapping(value, indent + "  ", indent + "  ", out)
+        elif isinstance(value, (list, tuple)) and value:
+            out.append("\n")
+            _sequence(value, indent + "  ", indent + "  ", out)
+        else:
+            out.append(f" {_leaf(value, indent)}\n")
+
+
+def _sequence(items: Sequence[object], indent: str, lead: str, out: list[str]) -> None:
+    for item in items:
+        out.append(lead + "- ")
+        lead = indent
+        if isinstance(item, Mapping) and item:
+            _mapping(item, indent + "  ", "", out)
+        elif isinstance(item, (list, tuple)) and item:
+            _sequence(item, indent + "  ", "", out)
+        else:
+            out.append(f"{_leaf(item, indent)}\n")
+
+
+def _leaf(value: object, indent: str) -> str:
+    """Write a scalar, or an empty collection, as it follows `key: ` or `- `."""
+    match value:
+        case str():
+            return _literal(value, indent) if "\n" in value else scalar_text(value)
+        case bool():
+            return "true" if value else "false"
+        case None:
+            return "null"
+        case int():
+            return str(value)
+        case float():
+            return float_text(value)
+        case Mapping():
+            return "{}"
+        case list() | tuple():
+            return "[]"
+        case _:
+            raise TypeError(f"not a JSON value: {type(value).__name__}")
+
+
+def _literal(text: str, indent: str) -> str:
+    """Write text with line breaks as a literal block, without its last line break."""
+    if _NEEDS_ESCAPE.search(text):
+        return scalar_text(text)
+    body = text.rstrip("\n")
+    ends = len(text) - len(body)
+    chomping = "-" if ends == 0 else "" if ends == 1 and body else "+"
+    digit = "2" if body.lstrip("\n")[:1] in (" ", "\t") and body else ""
+    lines = text.removesuffix("\n").split("\n")
+    inner = indent + "  "
+    return f"|{digit}{chomping}\n" + "\n".join(inner + line if line else "" for line in lines)
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match.group()
+    short = _SHORT_ESCAPES.get(character)
+    if short:
+        return short
+    code = ord(character)
+    return f"\\x{code:02X}" if code < 0x100 else f"\\u{code:04X}"

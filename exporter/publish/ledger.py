@@ -1,0 +1,169 @@
+"""The ledger: releases, indexes and the live head, in a target's state store (spec 5).
+
+Records and indexes are immutable; only `head.json` is ever replaced, and only by compare-and-swap.
+Everything that is written here is read back by `orjson`, and what cannot be read is said, never
+taken for "nothing is live".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+import orjson
+
+from exporter.core.artifacts import Entry, Index
+from exporter.core.release import Head, Release, index_json, parse_index
+from exporter.errors import Refused, StoreError
+from exporter.stores.base import Attributes, IfAbsent, IfMatch, ObjectStore, PreconditionFailed
+
+__all__ = ["Ledger", "LiveState", "PackedIndex", "pack_index"]
+
+_HEAD = "head.json"
+_JSON = Attributes("application/json; charset=utf-8", "no-store")
+_Parsed = TypeVar("_Parsed")
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """The live release and the ETag of its head; all None before the first release."""
+
+    head: Head | None = None
+    release: Release | None = None
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PackedIndex:
+    """An index as it is stored: the bytes and their SHA-256 (hex), which is its name."""
+
+    digest: str
+    body: bytes
+
+
+def pack_index(index: Index, plan: str | None) -> PackedIndex:
+    """Write an index as bytes; `plan` is None for the shared lessons."""
+    body = orjson.dumps(index_json(index, plan))
+    return PackedIndex(hashlib.sha256(body).hexdigest(), body)
+
+
+class Ledger:
+    """Reads and writes the ledger of one target."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        """Keep the ledger in a private store."""
+        self._store = store
+
+    def head(self) -> tuple[Head, str] | None:
+        """Return the live head with its ETag, or None before the first release."""
+        found = self._store.get(_HEAD)
+        if found is None:
+            return None
+        head = self._parse(_HEAD, found.body, lambda record: Head(**record))
+        return head, found.info.etag
+
+    def live(self) -> LiveState:
+        """Return the live release."""
+        found = self.head()
+        if found is None:
+            return LiveState()
+        head, etag = found
+        return LiveState(head, self.release(head.release), etag)
+
+    def release(self, release: str) -> Release:
+        """Return a release's record.
+
+        Raises:
+            StoreError: it is missing or unreadable.
+        """
+        return self._read(f"releases/{release}.json", Release.from_json)
+
+    def history(self) -> Iterator[Release]:
+        """Yield the releases that were live, newest first, by following each one's parent."""
+        found = self.head()
+        release = found[0].release if found else ""
+        while release:
+            record = self.release(release)
+            yield record
+            release = record.parent_release
+
+    def index(self, digest: str) -> dict[str, Entry]:
+        """Return an index; the empty digest is the empty index.
+
+        Raises:
+            StoreError: it is missing or unreadable.
+        """
+        return self._read(f"indexes/{digest}.json", parse_index) if digest else {}
+
+    def save_index(self, packed: PackedIndex) -> None:
+        """Write an index under its own digest; one that is there stays."""
+        self._create(f"indexes/{packed.digest}.json", packed.body)
+
+    def save_release(self, release: Release) -> None:
+        """Write a release's record, once."""
+        self._create(f"releases/{release.id}.json", _dump(release.to_json()))
+
+    def swap_head(self, head: Head, etag: str | None) -> None:
+        """Make a release the live one if the head is still the one that was read.
+
+        Raises:
+            Refused: somebody else published meanwhile.
+        """
+        condition = IfMatch(etag) if etag else IfAbsent()
+        try:
+            self._store.put(_HEAD, _dump(asdict(head)), _JSON, condition)
+        except PreconditionFailed as error:
+            raise Refused(
+                "another publish finished while this one was running; the live release is theirs",
+                hint="run again: it starts from the release that is live now",
+            ) from error
+
+    def pending_purge(self, release: str) -> list[dict[str, Any]]:
+        """Return the purge requests that a release still owes the CDN."""
+        found = self._store.get(f"purges/{release}.json")
+        if found is None:
+            return []
+        requests: list[dict[str, Any]] = self._parse(
+            f"purges/{release}.json", found.body, lambda record: list(record["requests"])
+        )
+        return requests
+
+    def owe_purge(self, release: str, requests: list[dict[str, Any]]) -> None:
+        """Note purge requests before they are sent; an empty list pays the debt."""
+        key = f"purges/{release}.json"
+        if requests:
+            self._store.put(key, _dump({"release": release, "requests": requests}), _JSON)
+        else:
+            self._store.delete([key])
+
+    def _create(self, key: str, body: bytes) -> None:
+        try:
+            self._store.put(key, body, _JSON, IfAbsent())
+        except PreconditionFailed:
+            return
+
+    def _read(self, key: str, parse: Callable[[Mapping[str, Any]], _Parsed]) -> _Parsed:
+        found = self._store.get(key)
+        if found is None:
+            raise StoreError(
+                f"{key} is missing from the state store {self._store.label}",
+                hint="the ledger is damaged: restore the state store from its backup",
+            )
+        return self._parse(key, found.body, parse)
+
+    def _parse(
+        self, key: str, body: bytes, parse: Callable[[Mapping[str, Any]], _Parsed]
+    ) -> _Parsed:
+        try:
+            return parse(orjson.loads(body))
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(
+                f"{key} in the state store {self._store.label} cannot be read: {error!r}",
+                hint="it was not written by this exporter, or was damaged since",
+            ) from error
+
+
+def _dump(record: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(record, option=orjson.OPT_INDENT_2)
