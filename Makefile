@@ -19,6 +19,13 @@ help: ## show this list
 demo: .venv/runtime-installed ## the whole story on this machine, in ./demo-site
 	$(BIN)/exporter demo ./demo-site
 
+.PHONY: snapshot
+snapshot: .venv/runtime-installed ## write content-snapshot/ anew from the demo school
+	rm -f demo-site/site.db
+	$(BIN)/python -c 'from pathlib import Path; from exporter.demo.site import create_site; \
+	    Path("demo-site").mkdir(exist_ok=True); create_site(Path("demo-site/site.db"))'
+	$(BIN)/exporter snapshot --no-commit
+
 .PHONY: test
 test: .venv/dev-installed ## all tests, against a real git, MariaDB and S3 server
 	.ci/install-servers
