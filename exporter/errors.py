@@ -9,6 +9,7 @@
         ├── SourceError             4  the database
         ├── GitError                4  git or its remote
         ├── StoreError              4  an object store
+        │   └── StoreBusy           4  … that may do it at the next attempt
         └── PurgeError              4  the CDN's purge interface
 
 What is not in this tree is a bug: exit status 70, with a traceback. A message says what failed,
@@ -26,6 +27,7 @@ __all__ = [
     "PurgeError",
     "Refused",
     "SourceError",
+    "StoreBusy",
     "StoreError",
     "UsageError",
 ]
@@ -80,6 +82,10 @@ class GitError(OutsideError):
 
 class StoreError(OutsideError):
     """An object store failed."""
+
+
+class StoreBusy(StoreError):
+    """An object store is busy or out of reach; the same request may succeed a little later."""
 
 
 class PurgeError(OutsideError):

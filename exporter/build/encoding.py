@@ -12,6 +12,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import orjson
 
@@ -54,6 +55,7 @@ def stamped(payload: Mapping[str, object], version: int) -> bytes:
     return encode(with_stamp(payload, version))
 
 
+@lru_cache(maxsize=4096)  # most files of a publish have one of a few versions
 def instant(seconds: int) -> str:
     """Write Unix seconds as ISO 8601 in UTC: `2026-11-21T08:20:41Z`."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

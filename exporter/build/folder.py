@@ -1,4 +1,4 @@
-"""A build's folder, written beside the old one and put in its place as a whole (spec 6, `build`)."""
+"""A build's folder, written beside the old one and put in its place as a whole (spec 6)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import secrets
 import shutil
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from exporter.core.artifacts import Artifact
 from exporter.errors import OutsideError, UsageError
@@ -34,7 +35,7 @@ class Staging:
         self.files = 0
         self.bytes = 0
 
-    def __enter__(self) -> Staging:
+    def __enter__(self) -> Self:
         try:
             self._new.mkdir(parents=True)
         except OSError as error:

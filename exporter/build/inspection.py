@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exporter.content.reading import Content
-from exporter.core.access import PlanView, view_plan
+from exporter.core.access import PlanView, listed_subjects, view_plan
 from exporter.core.artifacts import Rules
 from exporter.core.checks import DEFAULT_SECRET_PATTERNS, check_documents, with_breadcrumb
 from exporter.core.findings import Finding, Severities
-from exporter.core.keys import LessonKeys, PlanKeys, lesson_keys, plan_keys
-from exporter.core.model import LESSON, PLAN, Document
+from exporter.core.keys import PlanKeys, SharedKeys, lesson_keys, plan_keys, unit_keys
+from exporter.core.model import LESSON, PLAN, UNIT, Document, Ref
+from exporter.core.monolithic import shown_by
 from exporter.core.plan_checks import (
     check_bits,
     check_plan,
@@ -45,11 +46,19 @@ class Inspection:
     snapshot: Snapshot
     views: Mapping[str, PlanView]
     keys: Mapping[str, PlanKeys]
-    lessons: LessonKeys
+    lessons: SharedKeys
+    units: SharedKeys
     findings: tuple[Finding, ...]
     held: Mapping[str, Sequence[Finding]]
     broken_plans: frozenset[str]
     """Paths of plan files that cannot be read."""
+    neighbours: tuple[PlanView, ...]
+    """Sound plans that were not asked for, of which the subjects are partly the same.
+
+    The shared units of the layout `monolithic` show what they show too; else there are none here.
+    """
+    located: Callable[[Iterable[Finding]], list[Finding]]
+    """Gives findings their lines."""
 
     @property
     def buildable(self) -> list[PlanView]:
@@ -59,48 +68,95 @@ class Inspection:
 
 def inspect(content: Content, rules: CheckRules, plans: set[str] | None = None) -> Inspection:
     """Compute views and findings of a snapshot, for some plans or all of them."""
-    snapshot = content.loaded.snapshot
-    documents = [p for p in snapshot.of_type(PLAN) if plans is None or p.name in plans]
-    views = [view_plan(snapshot, plan, rules.rules.default_access) for plan in documents]
-    published = {view.plan.name: view for view in views if view.plan.flag("is_published")}
-    keys = {name: plan_keys(snapshot, view) for name, view in published.items()}
-    lessons = _lesson_keys(snapshot, rules.rules)
-    raw = _findings(content, views, [(published[name], keys[name]) for name in published], lessons, rules)
-    known = (with_breadcrumb(snapshot, finding) for finding in raw)
-    findings = content.located(with_plans(known, views, rules.severities))
-    held = held_plans(findings)
-    return Inspection(
-        snapshot, published, keys, lessons, tuple(findings), held, content.loaded.broken_plans
-    )
+    return _Inspector(content, rules).inspect(plans)
 
 
-def _findings(
-    content: Content,
-    views: Sequence[PlanView],
-    published: Sequence[tuple[PlanView, PlanKeys]],
-    lessons: LessonKeys,
-    rules: CheckRules,
-) -> Iterator[Finding]:
-    snapshot = content.loaded.snapshot
-    yield from content.loaded.findings
-    yield from check_documents(snapshot, (*DEFAULT_SECRET_PATTERNS, *rules.credential_patterns))
-    yield from check_bits(snapshot)
-    for view in views:
-        yield from check_plan(snapshot, view)
-    yield from clash_findings(snapshot, published, lessons)
+class _Inspector:
+    """One inspection: what is computed once and needed in several places."""
+
+    def __init__(self, content: Content, rules: CheckRules) -> None:
+        self.content = content
+        self.rules = rules
+        self.snapshot = content.loaded.snapshot
+        self.lessons, self.units = _shared_keys(self.snapshot, rules.rules)
+        patterns = (*DEFAULT_SECRET_PATTERNS, *rules.credential_patterns)
+        self.of_documents = (
+            *content.loaded.findings,
+            *check_documents(self.snapshot, patterns),
+            *check_bits(self.snapshot),
+        )
+
+    def inspect(self, plans: set[str] | None) -> Inspection:
+        """Compute everything for some plans, or for all of them."""
+        every = self.snapshot.of_type(PLAN)
+        asked = [plan for plan in every if plans is None or plan.name in plans]
+        views = [self._view(plan) for plan in asked]
+        published = {view.plan.name: view for view in views if view.plan.flag("is_published")}
+        keys = {name: self._keys(view) for name, view in published.items()}
+        findings = self.content.located(self._findings(views, keys))
+        return Inspection(
+            self.snapshot,
+            published,
+            keys,
+            self.lessons,
+            self.units,
+            tuple(findings),
+            held_plans(findings),
+            self.content.loaded.broken_plans,
+            self._neighbours(every, asked),
+            self.content.located,
+        )
+
+    def _view(self, plan: Document) -> PlanView:
+        return view_plan(self.snapshot, plan, self.rules.rules.default_access)
+
+    def _keys(self, view: PlanView) -> PlanKeys:
+        return plan_keys(self.snapshot, view, topic_files=self.rules.rules.atomic)
+
+    def _findings(
+        self, views: Sequence[PlanView], keys: Mapping[str, PlanKeys]
+    ) -> Iterator[Finding]:
+        """Yield what is wrong with the documents and with these plans."""
+        pairs = [(view, keys[view.plan.name]) for view in views if view.plan.name in keys]
+        found = [
+            *self.of_documents,
+            *(finding for view in views for finding in check_plan(self.snapshot, view)),
+            *clash_findings(self.snapshot, pairs, self.lessons, self.units),
+        ]
+        known = (with_breadcrumb(self.snapshot, finding) for finding in found)
+        return with_plans(known, views, self.rules.severities)
+
+    def _neighbours(
+        self, every: Sequence[Document], asked: Sequence[Document]
+    ) -> tuple[PlanView, ...]:
+        if not self.rules.rules.monolithic:
+            return ()
+        names = {plan.name for plan in asked}
+        subjects = {subject for plan in asked for subject in listed_subjects(plan)}
+        views = [
+            self._view(plan)
+            for plan in every
+            if plan.name not in names
+            and plan.flag("is_published")
+            and not subjects.isdisjoint(listed_subjects(plan))
+        ]
+        held = held_plans(self._findings(views, {v.plan.name: self._keys(v) for v in views}))
+        return tuple(view for view in views if view.plan.name not in held)
 
 
-def _lesson_keys(snapshot: Snapshot, rules: Rules) -> LessonKeys:
-    """Return the keys of shared lessons; who shows what matters only where segments clash."""
-    names = [name for doctype, name in snapshot.documents if doctype == LESSON]
-    if not assign(names).clashes:
-        return lesson_keys(names)
-    shown: set[str] = set()
-    for plan in _published(snapshot):
-        for subject in view_plan(snapshot, plan, rules.default_access).subjects:
-            shown.update(lesson.name for lesson in subject.lessons())
-    return lesson_keys(shown)
+def _shared_keys(snapshot: Snapshot, rules: Rules) -> tuple[SharedKeys, SharedKeys]:
+    """Return the keys of lessons and units; who shows what matters only where segments clash."""
+    lessons = [name for doctype, name in snapshot.documents if doctype == LESSON]
+    units = [name for doctype, name in snapshot.documents if doctype == UNIT]
+    if not rules.monolithic:
+        units = []
+    if assign(lessons).clashes or assign(units).clashes:
+        shown = _shown(snapshot, rules)
+        lessons = [name for name in lessons if (LESSON, name) in shown]
+        units = [name for name in units if (UNIT, name) in shown]
+    return lesson_keys(lessons), unit_keys(units)
 
 
-def _published(snapshot: Snapshot) -> Iterable[Document]:
-    return (plan for plan in snapshot.of_type(PLAN) if plan.flag("is_published"))
+def _shown(snapshot: Snapshot, rules: Rules) -> set[Ref]:
+    published = (plan for plan in snapshot.of_type(PLAN) if plan.flag("is_published"))
+    return shown_by(view_plan(snapshot, plan, rules.default_access) for plan in published)

@@ -8,6 +8,7 @@ may meet has its exit status (`exporter.errors`), and what has none is a bug: 70
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 import traceback
 from pathlib import Path
@@ -29,8 +30,14 @@ COMMANDS = {
     "build": "Write the published JSON files to a folder.",
     "plan": "Show the steps of a publish, without doing them.",
     "publish": "Publish a commit to a target.",
+    "retry": "Try plans again that failed or were held back too often.",
     "status": "Show what is live, and what waits.",
     "releases": "List the releases of a target.",
+    "show": "Show a release in full.",
+    "verify": "Compare what is on the CDN with the live release, and repair it.",
+    "refresh": "Sign media URLs again before they expire.",
+    "doctor": "Try everything that a run needs, and say how to mend it.",
+    "destroy": "Take a throw-away target down.",
 }
 BUG_EXIT_STATUS = 70
 
@@ -38,44 +45,74 @@ BUG_EXIT_STATUS = 70
 class _LazyGroup(click.Group):
     """A group of which a command's module is imported when the command is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(  # click's signature
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"exporter.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        formatter: click.HelpFormatter,
+    ) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--config", type=click.Path(path_type=Path), help="The configuration to use instead of the nearest exporter.yaml.")
-@click.option("-C", "folder", type=click.Path(path_type=Path, exists=True, file_okay=False), default=".", help="Run as if started in this folder.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="The configuration to use instead of the nearest exporter.yaml.",
+)
+@click.option(
+    "-C",
+    "folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    default=".",
+    help="Run as if started in this folder.",
+)
 @click.option("--verbose/--quiet", default=None, help="Say more, or only what matters.")
 @click.option("--no-color", is_flag=True, help="Plain output, without colours.")
 @click.version_option(__version__, prog_name="exporter")
 @click.pass_context
-def cli(ctx: click.Context, config: Path | None, folder: Path, verbose: bool | None, no_color: bool) -> None:
+def cli(
+    ctx: click.Context,
+    *,
+    config: Path | None,
+    folder: Path,
+    verbose: bool | None,
+    no_color: bool,
+) -> None:
     """Publish courses from a Frappe site to a CDN, with git in between.
 
     Every release is a commit: reviewed as a diff, audited, and taken back with a revert.
     """
-    ctx.obj = Session(config, folder, quiet=verbose is False, verbose=verbose is True, color=not no_color)
+    ctx.obj = Session(
+        config, folder, quiet=verbose is False, verbose=verbose is True, color=not no_color
+    )
 
 
 def main() -> NoReturn:
     """Run the command line and exit with the documented status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # titles are in any script; JSON is UTF-8
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     sys.exit(_status())
 
 
 def _status() -> int:
     try:
-        result = cli.main(standalone_mode=False)
+        result = cli.main(prog_name="exporter", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.ClickException as error:

@@ -3,37 +3,105 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from exporter.cli.session import Session, pass_session
 
+if TYPE_CHECKING:
+    from exporter.core.findings import Finding
+
 __all__ = ["command"]
+
+Format = Literal["text", "json", "github", "sarif"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What a check found; `held` names the plans that are held back, each with its errors."""
+
+    findings: Sequence[Finding]
+    held: Mapping[str, Sequence[Finding]]
+    folder: str
+    commit: str | None
+    """None for a work tree."""
 
 
 @click.command("check")
 @click.option("--ref", default=None, help="A commit, branch or tag; default: the work tree.")
 @click.option("--worktree", is_flag=True, help="The files as they stand on disk (the default).")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github", "sarif"]),
+    default="text",
+    show_default=True,
+    help="For people, for programs, as annotations of a pull request, for code scanning.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @pass_session
-def command(session: Session, *, ref: str | None, worktree: bool, as_json: bool) -> int:
+def command(
+    session: Session, *, ref: str | None, worktree: bool, form: Format, as_json: bool
+) -> int:
     """Report every problem of the content, with file and line.
 
     Errors hold back the plans that would show them; the exit status is then 1.
     """
-    from exporter.cli.reporting import annotate, finding_json, tell_findings
-    from exporter.cli.workbench import build_findings, read_content
+    from exporter.cli.reporting import findings_summary, write_summary
+
+    checked = _check(session, ref, worktree=worktree)
+    _tell(session, checked, "json" if as_json else form)
+    write_summary(findings_summary(checked.findings, checked.held, checked.folder))
+    has_errors = any(found.severity == "error" for found in checked.findings)
+    return 1 if has_errors or checked.held else 0
+
+
+def _check(session: Session, ref: str | None, *, worktree: bool) -> _Checked:
     from exporter.build.inspection import inspect
+    from exporter.cli.reporting import held_back
+    from exporter.cli.workbench import build_findings, findings_folder, read_content
 
     content = read_content(session, ref, worktree=worktree)
     inspection = inspect(content, session.check_rules)
     findings = [*inspection.findings, *build_findings(session, content, inspection)]
-    held = sorted({plan for f in findings if f.severity == "error" for plan in f.plans})
-    folder = session.config.snapshot.path
-    if as_json:
-        report = {"findings": [finding_json(found, folder) for found in findings], "held": held}
-        session.out(json.dumps(report, ensure_ascii=False, indent=2))
-    else:
-        tell_findings(session, findings, folder)
-        annotate(session, findings, folder)
-    return 1 if any(found.severity == "error" for found in findings) else 0
+    held = held_back(findings, inspection.broken_plans)
+    commit = content.commit.sha if content.commit else None
+    return _Checked(findings, held, findings_folder(session), commit)
+
+
+def _tell(session: Session, checked: _Checked, form: Format) -> None:
+    from exporter.cli.reporting import annotate, annotation_lines, tell_findings, tell_held
+    from exporter.cli.sarif import sarif_log
+
+    findings, folder = checked.findings, checked.folder
+    match form:
+        case "json":
+            session.out(json.dumps(_report(checked), ensure_ascii=False, indent=2))
+        case "sarif":
+            severities = session.check_rules.severities
+            log = sarif_log(findings, folder, severities, checked.commit)
+            session.out(json.dumps(log, ensure_ascii=False, indent=2))
+        case "github":
+            for line in annotation_lines(findings, folder):
+                session.out(line)
+        case "text":
+            tell_findings(session, findings, folder)
+            tell_held(session, checked.held, folder)
+            annotate(session, findings, folder)
+
+
+def _report(checked: _Checked) -> dict[str, Any]:
+    from exporter.cli.reporting import finding_json, held_by_json
+
+    severities = [found.severity for found in checked.findings]
+    return {
+        "commit": checked.commit,
+        "errors": severities.count("error"),
+        "warnings": severities.count("warning"),
+        "held": list(checked.held),
+        "held_by": held_by_json(checked.held, checked.folder),
+        "findings": [finding_json(found, checked.folder) for found in checked.findings],
+    }

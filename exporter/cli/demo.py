@@ -18,9 +18,21 @@ _MARK = ".exporter-demo"
 
 @click.command("demo")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="demo-site")
-@click.option("--lessons", type=click.IntRange(min=20), default=200, show_default=True, help="The size of the school.")
+@click.option(
+    "--lessons",
+    type=click.IntRange(min=20),
+    default=200,
+    show_default=True,
+    help="The size of the school.",
+)
 @click.option("--serve", is_flag=True, help="Afterwards, serve the CDN folder on this machine.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port to serve on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="The port to serve on.",
+)
 @pass_session
 def command(session: Session, *, folder: Path, lessons: int, serve: bool, port: int) -> None:
     """Run snapshot, publish, an edit, a bad edit and its rollback on a made-up school.

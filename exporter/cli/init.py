@@ -36,7 +36,7 @@ _README = """\
 # Content
 
 This repository holds the school's content as text, one file a document, in `content-snapshot/`.
-`exporter` writes it from the Frappe site; each commit is a release that can be reviewed and reverted.
+`exporter` writes it from the Frappe site; every commit is a release to review and to revert.
 
     export EXPORTER_DATABASE_URL=mysql+pymysql://reader:PASSWORD@HOST/SITE
     exporter snapshot        # the site's content becomes a commit
@@ -49,13 +49,33 @@ This repository holds the school's content as text, one file a document, in `con
 
 @click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
-@click.option("--source", default="${EXPORTER_DATABASE_URL}", show_default=True, help="The database's URL; a password only as ${NAME}.")
+@click.option(
+    "--source",
+    default="${EXPORTER_DATABASE_URL}",
+    show_default=True,
+    help="The database's URL; a password only as ${NAME}.",
+)
 @click.option("--target", default="local", show_default=True, help="The name of the first target.")
-@click.option("--store", default="./public/memora_content", show_default=True, help="Where students' apps read: a folder or s3://bucket/prefix.")
-@click.option("--state", default="./.exporter/local", show_default=True, help="Where the ledger is kept: a folder or s3://bucket/prefix.")
-@click.option("--author", default="Content Snapshot <snapshot@example.org>", show_default=True, help="In whose name snapshots are committed.")
+@click.option(
+    "--store",
+    default="./public/memora_content",
+    show_default=True,
+    help="Where students' apps read: a folder or s3://bucket/prefix.",
+)
+@click.option(
+    "--state",
+    default="./.exporter/local",
+    show_default=True,
+    help="Where the ledger is kept: a folder or s3://bucket/prefix.",
+)
+@click.option(
+    "--author",
+    default="Content Snapshot <snapshot@example.org>",
+    show_default=True,
+    help="In whose name snapshots are committed.",
+)
 @pass_session
-def command(session: Session, *, folder: Path, **answers: str) -> None:
+def command(session: Session, /, *, folder: Path, **answers: str) -> None:
     """Scaffold a content repository in FOLDER; what is there already stays."""
     place = session.folder / folder
     for line in scaffold(place, answers):
@@ -79,7 +99,11 @@ def scaffold(folder: Path, answers: dict[str, str]) -> list[str]:
         Repo.init(folder, initial_branch="main").close()
         lines.append("made    a git repository")
     quoted = {key: _quoted(value) for key, value in answers.items()}
-    files = {"exporter.yaml": _CONFIG.format(**quoted), ".gitignore": _GITIGNORE, "README.md": _README}
+    files = {
+        "exporter.yaml": _CONFIG.format(**quoted),
+        ".gitignore": _GITIGNORE,
+        "README.md": _README,
+    }
     for name, text in files.items():
         file = folder / name
         if file.exists():

@@ -10,10 +10,14 @@ import click
 from exporter.cli.session import OpenTarget, Session, pass_session
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from exporter.core.release import Outcome
     from exporter.publish.planning import Prepared, PublishOptions
+    from exporter.publish.proof import Proof
     from exporter.publish.publisher import Published
 
-__all__ = ["command", "prepare_publish", "show_steps"]
+__all__ = ["command", "prepare_publish", "publish_ref", "show_steps"]
 
 
 @click.command("publish")
@@ -21,7 +25,9 @@ __all__ = ["command", "prepare_publish", "show_steps"]
 @click.option("--ref", default="HEAD", show_default=True, help="The commit to publish.")
 @click.option("--dry-run", is_flag=True, help="Only show the steps, as `exporter plan` does.")
 @click.option("--plan", "plans", multiple=True, help="Only this plan; may be given again.")
-@click.option("--allow-older", is_flag=True, help="Publish a commit that is not newer than the live one.")
+@click.option(
+    "--allow-older", is_flag=True, help="Publish a commit that is not newer than the live one."
+)
 @click.option("--allow-mass-delete", is_flag=True, help="Let this publish delete much.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
@@ -49,13 +55,28 @@ def command(
         max_delete_ratio=session.config.publish.max_delete_ratio,
     )
     opened = session.open_target(target)
-    prepared = prepare_publish(session, opened, ref, options)
     if dry_run:
+        prepared = prepare_publish(session, opened, ref, options)
         return show_steps(session, opened, prepared, as_json=as_json)
+    return publish_ref(session, opened, ref, options, as_json=as_json)
+
+
+def publish_ref(
+    session: Session, opened: OpenTarget, ref: str, options: PublishOptions, *, as_json: bool
+) -> int:
+    """Publish a ref to a target and tell what was done; the exit status."""
+    from exporter.publish.planning import prepare
+
+    run, publisher = session.new_run(), opened.publisher
+    commit = session.resolve(ref)
+    prepared = prepare(
+        session.workspace, opened.ledger, commit, options, lambda: publisher.refuse_if_busy(run)
+    )
     if prepared.is_nothing:
-        return _tell_nothing(session, opened, prepared, as_json=as_json)
-    published = opened.publisher.publish(prepared, session.new_run())
-    return _tell(session, prepared, published, as_json=as_json)
+        return _tell_nothing(session, prepared, as_json=as_json)
+    published = publisher.publish(prepared, run)
+    proof = _prove(session, opened, published)
+    return _tell(session, prepared, published, proof, as_json=as_json)
 
 
 def prepare_publish(
@@ -86,40 +107,75 @@ def show_steps(session: Session, opened: OpenTarget, prepared: Prepared, *, as_j
     else:
         tell_steps(session, steps)
         tell_outcomes(session, prepared.outcomes)
-    return _status(prepared)
+    return _status(prepared.outcomes)
 
 
-def _tell_nothing(session: Session, opened: OpenTarget, prepared: Prepared, *, as_json: bool) -> int:
-    """Report that the commit is live already, after paying what is still owed to the CDN."""
-    error = opened.publisher.settle(prepared)
+def _tell_nothing(session: Session, prepared: Prepared, *, as_json: bool) -> int:
+    """Report that the commit is live already."""
     release = prepared.live.head.release if prepared.live.head else ""
     if as_json:
-        session.out(json.dumps({"release": release, "changed": False, "purge_error": error}))
+        session.out(json.dumps({"release": release, "changed": False, "purge_error": ""}))
     else:
         session.out(f"nothing to do: commit {prepared.commit.sha[:12]} is live as {release}")
-        _tell_purge(session, error)
-    return 4 if error else _status(prepared)
+    return _status(prepared.outcomes)
 
 
-def _tell(session: Session, prepared: Prepared, published: Published, *, as_json: bool) -> int:
+def _prove(session: Session, opened: OpenTarget, published: Published) -> Proof | None:
+    """Look through the CDN whether readers get what was put; None where none can be asked."""
+    from exporter.publish.proof import LIMIT_S, prove, wanted_files
+    from exporter.publish.reader import CdnReader
+
+    target = opened.target
+    if not target.base_url or not published.put:
+        return None
+    origins = target.purge.origins if target.purge else ()
+    wanted = wanted_files(published.put, target.base_url, origins, session.sample)
+    limit_s = LIMIT_S if opened.purger and not published.purge_error else 0.0
+    with CdnReader(session.config.publish.concurrency) as reader:
+        return prove(wanted, reader.fetch, session.clock, session.sleep, limit_s)
+
+
+def _tell(
+    session: Session,
+    prepared: Prepared,
+    published: Published,
+    proof: Proof | None,
+    *,
+    as_json: bool,
+) -> int:
     from exporter.cli.reporting import annotate, tell_outcomes, write_outputs, write_summary
 
-    release = published.release
-    line = (
-        f"{release.id}: {release.files_put} files put ({release.bytes_put:,} bytes), "
-        f"{release.files_deleted} deleted"
-    )
+    release, line = published.release, _line(published)
     if as_json:
-        report = {"release": release.id, "changed": True, "purge_error": published.purge_error}
-        session.out(json.dumps({**report, "record": release.to_json()}, ensure_ascii=False, indent=2))
+        changed = {"release": release.id, "changed": published.is_new}
+        report = {
+            **changed,
+            "purge_error": published.purge_error,
+            "proof": proof.to_json() if proof else None,
+            "record": release.to_json(),
+        }
+        session.out(json.dumps(report, ensure_ascii=False, indent=2))
     else:
         session.out(line, bold=True)
-        tell_outcomes(session, prepared.outcomes)
+        tell_outcomes(session, release.plans)
         annotate(session, prepared.findings, session.config.snapshot.path)
         _tell_purge(session, published.purge_error)
-    write_summary(f"### Published\n\n{line}\n")
-    write_outputs({"release": release.id, "files_put": release.files_put})
-    return 4 if published.purge_error else _status(prepared)
+        if proof:
+            session.out(str(proof), fg="yellow" if proof.behind else None)
+    write_summary(f"### Published\n\n{line}\n" + (f"\n{proof}\n" if proof else ""))
+    write_outputs({"release": release.id, "files_put": published.files_put})
+    return 4 if published.purge_error else _status(release.plans)
+
+
+def _line(published: Published) -> str:
+    release, put, gone = published.release, published.files_put, published.files_deleted
+    if published.is_new:
+        size = f"({release.bytes_put:,} bytes)"
+        return f"{release.id}: {put} files put {size}, {gone} deleted"
+    return (
+        f"{release.id} is live already; what an unfinished publish had left is in order now: "
+        f"{put} files put, {gone} deleted"
+    )
 
 
 def _tell_purge(session: Session, error: str) -> None:
@@ -127,9 +183,9 @@ def _tell_purge(session: Session, error: str) -> None:
         session.say(f"not purged: {error}; the next publish tries again")
 
 
-def _status(prepared: Prepared) -> int:
-    bad = {"failed", "held back"}
-    return 1 if any(outcome.state.value in bad for outcome in prepared.outcomes.values()) else 0
+def _status(outcomes: Mapping[str, Outcome]) -> int:
+    """Return 1 where a plan failed or is held back."""
+    return 1 if any(outcome.is_bad for outcome in outcomes.values()) else 0
 
 
 def _outcomes_json(prepared: Prepared) -> dict[str, dict[str, object]]:

@@ -27,7 +27,11 @@ def command(session: Session, *, count: int, target: str | None, as_json: bool) 
     if not found:
         session.out("nothing was published yet")
     for release in found:
-        bad = [name for name, plan in release.plans.items() if plan.state.value in ("failed", "held back")]
+        bad = [
+            name
+            for name, plan in release.plans.items()
+            if plan.state.value in ("failed", "held back")
+        ]
         held = f", held back: {', '.join(sorted(bad))}" if bad else ""
         session.out(
             f"{release.id}  {release.kind.value}  commit {release.commit[:12]}  "

@@ -3,39 +3,88 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from exporter.core.findings import CODES, Finding
+from exporter.core.plan_checks import held_plans
 from exporter.core.steps import DeleteFile, PurgeUrls, PutFile, SaveRelease, Step
 
 if TYPE_CHECKING:
     from exporter.cli.session import Session
     from exporter.core.release import Outcome
 
-__all__ = ["annotate", "finding_json", "step_json", "step_line", "tell_findings", "tell_outcomes", "write_outputs", "write_summary"]
+__all__ = [
+    "annotate",
+    "annotation_lines",
+    "by_importance",
+    "count_findings",
+    "finding_json",
+    "findings_summary",
+    "held_back",
+    "held_by_json",
+    "step_json",
+    "step_line",
+    "tell_findings",
+    "tell_held",
+    "tell_outcomes",
+    "write_outputs",
+    "write_summary",
+]
 
+MAX_ANNOTATIONS = 10
+"""GitHub shows this many of a kind a step."""
+MAX_SUMMARY_BYTES = 900_000
+"""GitHub takes 1 MiB a step, other commands' summaries included."""
 _SHOWN_STEPS = 40
+_SHOWN_REASONS = 5
 
 
 def tell_findings(session: Session, findings: Sequence[Finding], folder: str) -> None:
     """Print every finding, grouped by file, then the counts."""
     ordered = sorted(findings, key=lambda found: (found.path, found.line, found.code))
-    path = None
-    for found in ordered:
-        if found.path != path:
-            path = found.path
-            crumbs = " › ".join(found.breadcrumb)
-            session.out(f"{folder}/{path}" + (f"  ({crumbs})" if crumbs else ""), bold=True)
-        colour = "red" if found.severity == "error" else "yellow"
-        session.out(f"  {found.line}: {found.severity} {found.code} {found.message}", fg=colour)
-        if found.hint:
-            session.out(f"     {found.hint}")
-        if found.plans and found.severity == "error":
-            session.out(f"     holds back: {', '.join(found.plans)}")
-    errors = sum(found.severity == "error" for found in findings)
-    session.out(f"{_count(errors, 'error')}, {_count(len(findings) - errors, 'warning')}")
+    for path, group in groupby(ordered, key=lambda found: found.path):
+        in_file = list(group)
+        crumbs = " › ".join(next((f.breadcrumb for f in in_file if f.breadcrumb), ()))
+        session.out(f"{folder}/{path}" + (f"  ({crumbs})" if crumbs else ""), bold=True)
+        for found in in_file:
+            _tell_finding(session, found)
+        session.out()
+    session.out(count_findings(findings))
+
+
+def tell_held(session: Session, held: Mapping[str, Sequence[Finding]], folder: str) -> None:
+    """Print the plans that are held back, each with the errors that hold it."""
+    if held:
+        session.out(f"{_count(len(held), 'plan')} held back at the last release:", bold=True)
+    for name, errors in sorted(held.items()):
+        reasons = [f"{found.code} {folder}/{found.path}:{found.line}" for found in errors]
+        more = f", and {len(reasons) - _SHOWN_REASONS} more" * (len(reasons) > _SHOWN_REASONS)
+        session.out(f"  {name}: {', '.join(reasons[:_SHOWN_REASONS])}{more}", fg="red")
+
+
+def held_back(findings: Iterable[Finding], broken_plans: Iterable[str]) -> dict[str, list[Finding]]:
+    """Return the plans that errors hold back, with these errors, by name.
+
+    `broken_plans` are the paths of plan files that cannot be read: such a plan is held back too.
+    """
+    known = list(findings)
+    held = held_plans(known)
+    for path in broken_plans:
+        name = unquote(path.rpartition("/")[2].removesuffix(".yaml"))
+        held.setdefault(name, []).extend(found for found in known if found.path == path)
+    return dict(sorted(held.items()))
+
+
+def count_findings(findings: Iterable[Finding]) -> str:
+    """Return how many errors and warnings there are, in words."""
+    severities = [found.severity for found in findings]
+    errors = severities.count("error")
+    return f"{_count(errors, 'error')}, {_count(len(severities) - errors, 'warning')}"
 
 
 def finding_json(found: Finding, folder: str) -> dict[str, Any]:
@@ -56,6 +105,22 @@ def finding_json(found: Finding, folder: str) -> dict[str, Any]:
     }
 
 
+def held_by_json(held: Mapping[str, Sequence[Finding]], folder: str) -> dict[str, Any]:
+    """Return the plans that are held back, each with its errors, as documented JSON."""
+    return {
+        name: [
+            {
+                "code": found.code,
+                "file": f"{folder}/{found.path}",
+                "line": found.line,
+                "message": found.message,
+            }
+            for found in errors
+        ]
+        for name, errors in held.items()
+    }
+
+
 def step_line(step: Step) -> str:
     """Return a step as one line."""
     match step:
@@ -64,7 +129,8 @@ def step_line(step: Step) -> str:
         case DeleteFile():
             return f"delete  {step.key}  ({step.reason})"
         case SaveRelease():
-            return f"record  the release and {_count(step.indexes, 'index', 'indexes')}, then swap the head"
+            indexes = _count(step.indexes, "index", "indexes")
+            return f"record  the release and {indexes}, then swap the head"
         case PurgeUrls():
             return f"purge   {_count(step.files, 'file')} from the CDN's cache"
 
@@ -91,9 +157,9 @@ def tell_steps(session: Session, steps: Sequence[Step]) -> None:
         session.out(step_line(step))
     if len(files) > shown:
         session.out(f"… and {len(files) - shown} more files (--verbose lists them)")
-    for step in steps:
-        if not isinstance(step, PutFile | DeleteFile):
-            session.out(step_line(step))
+    for other in steps:
+        if not isinstance(other, PutFile | DeleteFile):
+            session.out(step_line(other))
 
 
 def tell_outcomes(session: Session, outcomes: Mapping[str, Outcome]) -> None:
@@ -106,14 +172,46 @@ def tell_outcomes(session: Session, outcomes: Mapping[str, Outcome]) -> None:
 
 
 def annotate(session: Session, findings: Iterable[Finding], folder: str) -> None:
-    """Show findings as annotations where GitHub Actions runs this; ten of a kind at most."""
-    if not os.environ.get("GITHUB_ACTIONS"):
-        return
+    """Show findings as annotations where GitHub Actions runs this."""
+    if os.environ.get("GITHUB_ACTIONS"):
+        for line in annotation_lines(findings, folder):
+            session.out(line)
+
+
+def annotation_lines(findings: Iterable[Finding], folder: str) -> Iterator[str]:
+    """Yield workflow commands, the most important first; GitHub shows ten of a kind (spec 7)."""
+    ordered = by_importance(findings)
     for severity in ("error", "warning"):
-        for found in [f for f in findings if f.severity == severity][:10]:
+        for found in [f for f in ordered if f.severity == severity][:MAX_ANNOTATIONS]:
             place = f"file={_property(f'{folder}/{found.path}')},line={found.line}"
             title = _property(f"{found.code} {CODES[found.code]}")
-            session.out(f"::{severity} {place},title={title}::{_data(found.message)}")
+            text = f"{found.message}\n{found.hint}" if found.hint else found.message
+            yield f"::{severity} {place},title={title}::{_data(text)}"
+
+
+def by_importance(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings with what holds back or concerns the most plans first, errors before all."""
+    return sorted(
+        findings,
+        key=lambda f: (f.severity != "error", -len(f.plans), f.code, f.path, f.line),
+    )
+
+
+def findings_summary(
+    findings: Sequence[Finding], held: Mapping[str, Sequence[Finding]], folder: str
+) -> str:
+    """Return a job summary with every finding that fits, the most important first."""
+    head = f"### Content: {count_findings(findings)}\n\n"
+    if held:
+        head += f"Held back: {', '.join(_markdown(name) for name in held)}\n\n"
+    lines = [
+        f"- **{found.severity} {found.code}** `{folder}/{found.path}` line {found.line}: "
+        f"{_markdown(found.message)}. {_markdown(found.hint)}\n"
+        for found in by_importance(findings)
+    ]
+    kept = list(_within(lines, MAX_SUMMARY_BYTES - len(head.encode())))
+    rest = len(lines) - len(kept)
+    return head + "".join(kept) + (f"\n… and {rest} more: see the log\n" if rest else "\n")
 
 
 def write_summary(markdown: str) -> None:
@@ -123,7 +221,9 @@ def write_summary(markdown: str) -> None:
 
 def write_outputs(outputs: Mapping[str, object]) -> None:
     """Set the step's outputs where GitHub Actions runs this; values are single lines."""
-    _append("GITHUB_OUTPUT", "".join(f"{k}={' '.join(str(v).split())}\n" for k, v in outputs.items()))
+    _append(
+        "GITHUB_OUTPUT", "".join(f"{k}={' '.join(str(v).split())}\n" for k, v in outputs.items())
+    )
 
 
 def _append(variable: str, text: str) -> None:
@@ -131,6 +231,33 @@ def _append(variable: str, text: str) -> None:
     if path:
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(text)
+
+
+def _tell_finding(session: Session, found: Finding) -> None:
+    is_error = found.severity == "error"
+    session.out(
+        f"  {found.line}: {found.severity} {found.code} {found.message}",
+        fg="red" if is_error else "yellow",
+    )
+    if found.hint:
+        session.out(f"     {found.hint}")
+    if is_error:
+        shown = ", ".join(found.plans)
+        session.out(f"     holds back: {shown or 'nothing, as no published plan shows it'}")
+
+
+def _within(lines: Iterable[str], limit: int) -> Iterator[str]:
+    """Yield lines while they stay within a number of bytes."""
+    room = limit
+    for line in lines:
+        room -= len(line.encode())
+        if room < 0:
+            return
+        yield line
+
+
+def _markdown(text: str) -> str:
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
 
 
 def _data(text: str) -> str:

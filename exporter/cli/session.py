@@ -9,8 +9,10 @@ import getpass
 import hashlib
 import json
 import os
+import random
 import secrets
 import sys
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
     from exporter.build.inspection import CheckRules
     from exporter.config import Config, Target
     from exporter.content.repository import Commit, Repository
+    from exporter.publish.diagnosis import Doctor
     from exporter.publish.ledger import Ledger
     from exporter.publish.planning import Workspace
     from exporter.publish.publisher import Publisher, Purger, Run
+    from exporter.publish.signing import SigningStore
     from exporter.stores.base import ObjectStore
 
 __all__ = ["OpenTarget", "Session", "pass_session"]
@@ -40,6 +44,7 @@ class Session:
     def __init__(
         self, config: Path | None, folder: Path, *, quiet: bool, verbose: bool, color: bool
     ) -> None:
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # without git: our error, not its
         self._config_path = config
         self.folder = folder
         self.quiet = quiet
@@ -81,7 +86,9 @@ class Session:
         from exporter.core.findings import Severities
 
         build = self.config.build
-        rules = Rules(build.default_access, build.version_links, build.files_base_url)
+        rules = Rules(
+            build.default_access, build.version_links, build.files_base_url, build.layouts
+        )
         return CheckRules(rules, Severities(self.config.checks), build.credential_patterns)
 
     @property
@@ -100,8 +107,10 @@ class Session:
 
     def open_target(self, name: str | None) -> OpenTarget:
         """Return a target, its stores opened."""
+        from exporter.publish.edge import edge_of
         from exporter.publish.ledger import Ledger
-        from exporter.stores.opening import S3Options, open_store
+        from exporter.stores.opening import open_store
+        from exporter.stores.s3 import S3Options
 
         target = self.config.target(name)
         s3 = S3Options(target.s3.endpoint_url, target.s3.region)
@@ -110,7 +119,34 @@ class Session:
             open_store(location, base=self.config.root, s3=s3, concurrency=concurrency)
             for location in (target.store, target.state)
         )
-        return OpenTarget(target, cdn, Ledger(state), self._purger(target), self)
+        return OpenTarget(target, cdn, Ledger(state), edge_of(target), self)
+
+    def check_up(self) -> Doctor:
+        """Return what `doctor` needs of the world outside."""
+        from exporter.publish.diagnosis import Doctor
+
+        return Doctor(self.token(), self.now, os.environ)
+
+    def now(self) -> datetime:
+        """Return the time, in UTC."""
+        return datetime.now(UTC)
+
+    def clock(self) -> float:
+        """Return seconds that only ever go forward, to measure by."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+    def token(self) -> str:
+        """Return a name that nobody has used."""
+        return secrets.token_hex(8)
+
+    def sample(self, items: list[str], count: int) -> list[str]:
+        """Choose some of the items by chance, in their order."""
+        chosen = set(secrets.SystemRandom().sample(items, min(count, len(items))))
+        return [item for item in items if item in chosen]
 
     def new_run(self) -> Run:
         """Return what a publish needs to know of this run."""
@@ -127,6 +163,9 @@ class Session:
             lambda: datetime.now(UTC),
             publish.concurrency,
             publish.cache_control,
+            time.sleep,
+            random.random,
+            publish.retries,
         )
 
     def say(self, text: str) -> None:
@@ -137,13 +176,6 @@ class Session:
     def out(self, text: str = "", **style: object) -> None:
         """Write a line of the result to standard output."""
         click.secho(text, color=None if self.color else False, **style)  # type: ignore[arg-type]
-
-    def _purger(self, target: Target) -> Purger | None:
-        if target.purge is None:
-            return None
-        from exporter.publish.purge import cloudflare_purger
-
-        return cloudflare_purger(target.purge, target.base_url)
 
     def _fingerprint(self) -> str:
         from exporter.build.schemas import document, kinds
@@ -166,9 +198,28 @@ class OpenTarget:
     @property
     def publisher(self) -> Publisher:
         """Return what carries out a publish on this target."""
+        if not self.session.config.media.signed:
+            return self._publisher(None)
+        return self._publisher(self.signing)
+
+    @property
+    def signing(self) -> SigningStore:
+        """Return the CDN store behind what signs the media URLs of lessons."""
+        from exporter.publish.presigning import Presigner, signing_keys
+        from exporter.publish.signing import SigningStore
+
+        s3 = self.target.s3
+        presigner = Presigner(lambda: signing_keys(os.environ), s3.endpoint_url, s3.region)
+        return SigningStore(self.cdn, self.ledger.store, self.session.config.media, presigner)
+
+    def signing_publisher(self, signing: SigningStore) -> Publisher:
+        """Return a publisher that signs, also where no rule asks for it any more."""
+        return self._publisher(signing)
+
+    def _publisher(self, signing: SigningStore | None) -> Publisher:
         from exporter.publish.publisher import Publisher
 
-        return Publisher(self.cdn, self.ledger, self.purger, self.session.say)
+        return Publisher(signing or self.cdn, self.ledger, self.purger, self.session.say, signing)
 
 
 pass_session = click.make_pass_decorator(Session)
@@ -182,7 +233,10 @@ def is_terminal() -> bool:
 def _trigger() -> str:
     """Return who or what started this run, for the release record."""
     if os.environ.get("GITHUB_ACTIONS"):
-        parts = (os.environ.get(name, "") for name in ("GITHUB_ACTOR", "GITHUB_EVENT_NAME", "GITHUB_RUN_ID"))
+        parts = (
+            os.environ.get(name, "")
+            for name in ("GITHUB_ACTOR", "GITHUB_EVENT_NAME", "GITHUB_RUN_ID")
+        )
         return "github: " + " ".join(part for part in parts if part)
     try:
         return f"command line: {getpass.getuser()}"

@@ -28,8 +28,9 @@ def command(
 
     Nothing is written and nothing is committed where nothing changed.
     """
-    del full  # every snapshot is a full one so far
-    result = run_snapshot(session, commit=not no_commit, allow_mass_delete=allow_mass_delete)
+    result = run_snapshot(
+        session, commit=not no_commit, allow_mass_delete=allow_mass_delete, full=full
+    )
     if as_json:
         session.out(json.dumps(snapshot_json(result), ensure_ascii=False, indent=2))
     elif not result.files_written and not result.files_deleted:
@@ -38,7 +39,9 @@ def command(
         _tell(session, result)
 
 
-def run_snapshot(session: Session, *, commit: bool, allow_mass_delete: bool) -> SnapshotResult:
+def run_snapshot(
+    session: Session, *, commit: bool, allow_mass_delete: bool, full: bool = False
+) -> SnapshotResult:
     """Take a snapshot as the configuration says."""
     from exporter.content.snapshot import SnapshotOptions, take_snapshot
     from exporter.source.database import open_source
@@ -52,9 +55,10 @@ def run_snapshot(session: Session, *, commit: bool, allow_mass_delete: bool) -> 
         max_delete_ratio=config.snapshot.max_delete_ratio,
         allow_mass_delete=allow_mass_delete,
         commit=commit,
+        full=full,
     )
     session.say(f"reading {source.label}")
-    return take_snapshot(session.repository, source.documents(), options)
+    return take_snapshot(session.repository, source, options)
 
 
 def snapshot_json(result: SnapshotResult) -> dict[str, object]:

@@ -78,7 +78,9 @@ def tell(folder: Path, lessons: int, *, color: bool) -> Path:
     after = _free_lessons(story)
     out = story.session.out
     out(f"Free lessons on the CDN: {before} before, {given_away} after the bad edit, {after} now.")
-    out("The database still has the bad edit: correct it there too, or the next snapshot brings it back.")
+    out(
+        "The database still has the bad edit: correct it there too, or the next snapshot brings it back."
+    )
     out(f"All of it took {time.perf_counter() - started:.1f} s. Look around in {folder}:")
     out(f"  git -C {folder} log --stat        what was released, and why")
     out(f"  {folder}/content-snapshot         the content as reviewers see it")
@@ -168,7 +170,9 @@ def _give_away(story: _Story, subject: Node) -> None:
     with story.chapter("A bad edit: one tick too many gives a paid subject away") as lines:
         _in_database(story, edit)
         label = DOCTYPES[SUBJECT].label
-        lines.append(f'{label} "{subject.document.title}" is now a free preview, with all that is in it')
+        lines.append(
+            f'{label} "{subject.document.title}" is now a free preview, with all that is in it'
+        )
 
 
 def _in_database(story: _Story, edit: Callable[[object], None]) -> None:
@@ -194,4 +198,3 @@ def _free_lessons(story: _Story) -> int:
         lessons = body.get("lessons", ()) if "parent" in body else ()
         free += sum(lesson["access"]["access_level"] == "free_preview" for lesson in lessons)
     return free
-

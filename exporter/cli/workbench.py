@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from exporter.errors import UsageError
+from exporter.errors import GitError, UsageError
 
 if TYPE_CHECKING:
     from exporter.build.builder import Built
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from exporter.core.artifacts import Artifact
     from exporter.core.findings import Finding
 
-__all__ = ["build_findings", "make_files", "read_content"]
+__all__ = ["build_findings", "findings_folder", "make_files", "read_content"]
 
 
 def read_content(session: Session, ref: str | None, *, worktree: bool) -> Content:
@@ -34,6 +34,14 @@ def read_content(session: Session, ref: str | None, *, worktree: bool) -> Conten
             hint="take one with `exporter snapshot`, or correct `snapshot.path` in exporter.yaml",
         )
     return read_worktree(session.content_folder, extra)
+
+
+def findings_folder(session: Session) -> str:
+    """Return the snapshot folder as findings name it: from the repository's root, where one is."""
+    try:
+        return session.content_path
+    except GitError:
+        return session.config.snapshot.path
 
 
 def make_files(

@@ -1,8 +1,9 @@
 """What is wrong with a configuration by its schema, in people's words.
 
 jsonschema finds the places, this module the words. No message shows a value that came from the
-environment, stands where a secret belongs, or looks like one. A definition's `description` in
-`config.schema.json` is a noun phrase, so that "must be" can be put before it.
+environment or stands where a secret belongs; finding secrets is the business of `rules`. A
+definition's `description` in `config.schema.json` is a noun phrase, so that "must be" can be put
+before it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import jsonschema_rs
 
 from exporter.config.reading import REFERENCE, Expansion, Pointer, Problem
-from exporter.config.rules import CREDENTIALS, is_secret_place
+from exporter.config.rules import is_secret_place
 from exporter.config.schema_files import read_schema
 
 __all__ = ["check_schema"]
@@ -172,8 +173,6 @@ def _instead(misfit: _Misfit, document: Expansion) -> str:
     if found is None:
         return ", not nothing"
     shown = json.dumps(found, ensure_ascii=False)
-    if CREDENTIALS.search(shown):
-        return ""
     return f", not {shown if len(shown) <= SHOWN_LENGTH else shown[: SHOWN_LENGTH - 1] + '…'}"
 
 

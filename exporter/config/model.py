@@ -53,17 +53,8 @@ class Snapshot:
 
     path: str = "content-snapshot"
     max_delete_ratio: float = 0.2
-    author: str = "Content Snapshot <snapshot@example.org>"
-
-    @property
-    def author_name(self) -> str:
-        """Return the name in `Name <address>`."""
-        return self.author.rpartition(" <")[0]
-
-    @property
-    def author_email(self) -> str:
-        """Return the address in `Name <address>`."""
-        return self.author.rpartition(" <")[2].removesuffix(">")
+    author: str | None = None
+    """`Name <address>`; None for git's own identity."""
 
 
 @dataclass(frozen=True, slots=True)

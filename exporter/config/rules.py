@@ -15,9 +15,9 @@ from typing import Any
 from exporter.config.reading import REFERENCE, Expansion, Pointer, Problem
 from exporter.core.model import DOCTYPES, Json
 
-__all__ = ["CREDENTIALS", "broken_rules", "is_secret_place", "seconds", "written_secrets"]
+__all__ = ["broken_rules", "is_secret_place", "seconds", "written_secrets"]
 
-CREDENTIALS = re.compile(
+_CREDENTIALS = re.compile(
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
     r"|PRIVATE KEY-----"
     r"|\bX-Amz-Signature="
@@ -118,7 +118,7 @@ def _holds_secret(text: str, pointer: Pointer) -> bool:
     written = REFERENCE.sub(lambda match: match[2] or "", text)
     if pointer == ("source", "url") and _DATABASE_PASSWORD.search(written):
         return True
-    return CREDENTIALS.search(written) is not None
+    return _CREDENTIALS.search(written) is not None
 
 
 def _extra_fields(configured: Mapping[str, list[str]]) -> Iterator[Problem]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from exporter.content.repository import Commit, Repository
-from exporter.content.yaml_reader import line_of, read_file
+from exporter.content.yaml_reader import lines_of, read_file
 from exporter.core.files import parse_mapping
 from exporter.core.findings import Finding
 from exporter.core.loading import Loaded, ParsedFile, assemble
@@ -16,6 +16,9 @@ from exporter.core.model import DOCTYPES, PLAN, Document, ExtraFields
 from exporter.core.tree import place_of
 
 __all__ = ["Content", "parse_documents", "plans_at", "read_commit", "read_worktree"]
+
+_COMPOSED_FILES = 64
+"""Files with their places kept in mind while findings are located; most stand file by file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +33,15 @@ class Content:
 
     def located(self, findings: Iterable[Finding]) -> list[Finding]:
         """Return findings with their lines, which are looked up only for what is reported."""
-        return [
-            replace(found, line=line_of(self.text(found.path), found.pointer))
-            if not found.line
-            else found
-            for found in findings
-        ]
+        lines = lru_cache(maxsize=_COMPOSED_FILES)(lambda path: lines_of(self.text(path)))
+
+        def line(found: Finding) -> int:
+            return lines(found.path)(found.pointer) if found.pointer else 1
+
+        return [found if found.line else replace(found, line=line(found)) for found in findings]
 
 
-def read_commit(
-    repository: Repository, commit: Commit, folder: str, extra: ExtraFields
-) -> Content:
+def read_commit(repository: Repository, commit: Commit, folder: str, extra: ExtraFields) -> Content:
     """Read the snapshot folder as a commit has it, without touching the work tree."""
     tree = repository.tree(commit.sha, folder)
     parsed = _parse(tree, repository.blobs(tree.values()))

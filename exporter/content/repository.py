@@ -7,7 +7,6 @@ repository's root. Refs from users never stand where git would take them for opt
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,12 @@ from pathlib import Path
 from git import Git
 from git.exc import GitCommandError, GitCommandNotFound
 
+from exporter.content.index import (
+    changed_index,
+    drop_dead_locks,
+    moving_branch,
+    scratch_index,
+)
 from exporter.errors import GitError, UsageError
 
 __all__ = ["Commit", "Repository"]
@@ -59,7 +64,7 @@ class Repository:
     def private_dir(self) -> Path:
         """Return the folder inside `.git` for what is ours and never committed."""
         folder = Path(self._text("rev-parse", "--absolute-git-dir")) / "exporter"
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def head(self) -> Commit | None:
@@ -69,9 +74,11 @@ class Repository:
     def find(self, ref: str) -> Commit | None:
         """Return the commit that a ref or hash names, or None where it is not in this clone."""
         if ref.startswith("-"):
-            raise UsageError(f"{ref!r} is no git ref")
+            raise UsageError(f"{ref!r} is no git ref", hint="name a commit, a branch or a tag")
         try:
-            found = self._text("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+            found = self._text(
+                "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"
+            )
         except GitError:
             return None
         sha = found.splitlines()[-1]
@@ -108,7 +115,19 @@ class Repository:
         listing = self._bytes("ls-tree", "-r", "-z", "--full-tree", commit, "--", f"{folder}/")
         entries = (line.split(b"\t", 1) for line in listing.split(b"\0") if line)
         start = len(folder) + 1
-        return {path.decode(errors="surrogateescape")[start:]: meta.split()[2].decode() for meta, path in entries}
+        return {
+            path.decode(errors="surrogateescape")[start:]: meta.split()[2].decode()
+            for meta, path in entries
+        }
+
+    def files(self, commit: str) -> dict[str, str]:
+        """Return the blob hashes of all files of a commit by path."""
+        listing = self._bytes("ls-tree", "-r", "-z", "--full-tree", commit)
+        entries = (line.split(b"\t", 1) for line in listing.split(b"\0") if line)
+        return {
+            path.decode(errors="surrogateescape"): meta.split()[2].decode()
+            for meta, path in entries
+        }
 
     def changed_paths(self, base: str, target: str, folder: str) -> set[str]:
         """Return the paths below a folder, relative to it, that differ between two commits."""
@@ -116,7 +135,9 @@ class Repository:
             "diff-tree", "-r", "-z", "--name-only", "--no-renames", base, target, "--", f"{folder}/"
         )
         start = len(folder) + 1
-        return {path.decode(errors="surrogateescape")[start:] for path in listing.split(b"\0") if path}
+        return {
+            path.decode(errors="surrogateescape")[start:] for path in listing.split(b"\0") if path
+        }
 
     def blobs(self, hashes: Iterable[str]) -> Iterator[bytes]:
         """Yield the contents of blobs in the order asked for, through one git process."""
@@ -129,7 +150,9 @@ class Repository:
             process = self._git.execute(
                 ["git", "cat-file", "--batch", "--buffer"], istream=asked, as_process=True
             )
-            stream = process.proc.stdout
+            stream = process.proc.stdout if process.proc else None
+            if stream is None:
+                raise GitError("git cat-file could not be started")
             for sha in wanted:
                 header = stream.readline().split()
                 if len(header) != 3:
@@ -146,9 +169,20 @@ class Repository:
         return [line[3:].decode(errors="replace") for line in listing.split(b"\0") if line]
 
     def operation_in_progress(self) -> str:
-        """Return the name of a merge, rebase, … that waits to be finished; empty where none does."""
+        """Return the merge, rebase, … that waits to be finished; empty where none does."""
         directory = Path(self._text("rev-parse", "--absolute-git-dir"))
         return next((name for name in _IN_PROGRESS if (directory / name).exists()), "")
+
+    def require_identity(self, author: str | None) -> None:
+        """Make sure that a commit has a name to be made in; one guessed from the machine is none.
+
+        Raises:
+            UsageError: there is no `author`, and git's configuration and environment name nobody.
+        """
+        for asked in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
+            command = ["-c", "user.useConfigOnly=true", "var", asked]
+            if self._run(command, env=_identity(author), check=False)[0]:
+                raise self._nobody()
 
     def commit_paths(
         self, message: str, paths: Sequence[str], *, author: str | None, parent: Commit | None
@@ -158,26 +192,16 @@ class Repository:
         HEAD moves only if it still is `parent`.
 
         Raises:
-            GitError: no identity, a lost race, or git failed; HEAD is as it was.
+            GitError: a lost race, or git failed; HEAD is as it was.
+            UsageError: git does not know in whose name to commit.
         """
-        index = self.private_dir / f"index.{os.getpid()}"
-        environment = {"GIT_INDEX_FILE": str(index), **_identity(author)}
         listing = "".join(f"{path}\0" for path in paths).encode(errors="surrogateescape")
-        try:
-            self._run(["read-tree", parent.sha if parent else "--empty"], env=environment)
-            self._run(
-                ["update-index", "-z", "--add", "--remove", "--stdin"],
-                feed=listing,
-                env=environment,
-            )
-            tree = self._run(["write-tree"], env=environment)[1].decode().strip()
-            parents = ["-p", parent.sha] if parent else []
-            sha = self._commit_tree(["commit-tree", tree, *parents, "-F", "-"], message, environment)
-        finally:
-            index.unlink(missing_ok=True)
-        old = parent.sha if parent else "0" * 40
-        self._run(["update-ref", "-m", message.splitlines()[0], "HEAD", sha, old])
-        self._run(["update-index", "-q", "-z", "--add", "--remove", "--stdin"], feed=listing)
+        with changed_index(self.private_dir) as index:
+            sha = self._commit_object(message, listing, author, parent)
+            old = parent.sha if parent else "0" * len(sha)
+            with moving_branch(self.private_dir, sha):
+                self._run(["update-ref", "-m", message.splitlines()[0], "HEAD", sha, old])
+            self._stage(listing, index)
         return self.resolve(sha)
 
     def revert(self, ref: str, *, author: str | None) -> Commit:
@@ -187,6 +211,7 @@ class Repository:
             GitError: the revert does not apply; the work tree is as it was.
         """
         commit = self.resolve(ref)
+        self.require_identity(author)
         try:
             self._run(["revert", "--no-edit", commit.sha], env=_identity(author))
         except GitError:
@@ -194,28 +219,48 @@ class Repository:
             raise
         return self.resolve("HEAD")
 
-    def restore(self, paths: Sequence[str]) -> None:
-        """Put paths back as HEAD has them, in the work tree and in the index."""
-        head = self.head()
+    def stage(self, paths: Sequence[str]) -> None:
+        """Put paths into the index as they stand in the work tree."""
         listing = "".join(f"{path}\0" for path in paths).encode(errors="surrogateescape")
-        if head is None:
-            for path in paths:
-                (self.root / path).unlink(missing_ok=True)
-            return
-        known = self._bytes("ls-tree", "-r", "-z", "--name-only", "--full-tree", head.sha)
-        present = set(known.decode(errors="surrogateescape").split("\0"))
-        for path in paths:
-            if path not in present:
-                (self.root / path).unlink(missing_ok=True)
-        tracked = "".join(f"{path}\0" for path in paths if path in present)
-        if tracked:
-            feed = tracked.encode(errors="surrogateescape")
-            self._run(
-                ["checkout", "-q", head.sha, "--pathspec-from-file=-", "--pathspec-file-nul"],
-                feed=feed,
-                env={"GIT_LITERAL_PATHSPECS": "1"},
-            )
-        self._run(["update-index", "-q", "-z", "--remove", "--stdin"], feed=listing)
+        with changed_index(self.private_dir) as index:
+            self._stage(listing, index)
+
+    def drop_dead_locks(self) -> None:
+        """Remove what a killed run of ours left locked; the caller keeps other runs out."""
+        drop_dead_locks(self.private_dir, self._branch_locks)
+
+    def _branch_locks(self) -> list[Path]:
+        branch = self._run(["symbolic-ref", "-q", "HEAD"], check=False)[1].decode().strip()
+        names = ["HEAD.lock", *([f"{branch}.lock"] if branch else [])]
+        return [self.root / self._text("rev-parse", "--git-path", name) for name in names]
+
+    def _commit_object(
+        self, message: str, listing: bytes, author: str | None, parent: Commit | None
+    ) -> str:
+        """Make a commit of the parent's tree with these paths as they stand in the work tree."""
+        index = scratch_index(self.private_dir)
+        environment = {"GIT_INDEX_FILE": str(index), **_identity(author)}
+        self._run(["read-tree", parent.sha if parent else "--empty"], env=environment)
+        self._stage(listing, index)
+        tree = self._run(["write-tree"], env=environment)[1].decode().strip()
+        parents = ["-p", parent.sha] if parent else []
+        sha = self._commit_tree(["commit-tree", tree, *parents, "-F", "-"], message, environment)
+        index.unlink()
+        return sha
+
+    def _stage(self, listing: bytes, index: Path) -> None:
+        command = ["update-index", "-q", "-z", "--add", "--remove", "--stdin"]
+        self._run(command, feed=listing, env={"GIT_INDEX_FILE": str(index)})
+
+    def git(
+        self, *arguments: str, feed: bytes | None = None, env: Mapping[str, str] | None = None
+    ) -> bytes:
+        """Run one git command and return its output, for what has no method of its own.
+
+        Raises:
+            GitError: it failed.
+        """
+        return self._run(list(arguments), feed=feed, env=env)[1]
 
     def _commit_tree(self, command: list[str], message: str, environment: dict[str, str]) -> str:
         try:
@@ -223,11 +268,14 @@ class Repository:
         except GitError as error:
             if "identity" not in error.message and "user.email" not in error.message:
                 raise
-            raise GitError(
-                "git does not know in whose name to commit",
-                hint="set `snapshot.author` in exporter.yaml, or run "
-                '`git config user.name "…"` and `git config user.email "…"`',
-            ) from error
+            raise self._nobody() from error
+
+    def _nobody(self) -> UsageError:
+        return UsageError(
+            f"git does not know in whose name to commit in {self.root}",
+            hint="set `snapshot.author` in exporter.yaml, or run "
+            '`git config user.name "…"` and `git config user.email "…"`',
+        )
 
     def _text(self, *arguments: str) -> str:
         return self._bytes(*arguments).decode(errors="replace").strip()
@@ -261,7 +309,9 @@ class Repository:
                 raise GitError("git is not installed", hint="install git 2.30 or newer") from error
             except GitCommandError as error:
                 reason = str(error.stderr).strip().removeprefix("stderr: ").strip("'\n ")
-                raise GitError(f"git {arguments[0]} failed in {self._git.working_dir}: {reason}") from error
+                raise GitError(
+                    f"git {arguments[0]} failed in {self._git.working_dir}: {reason}"
+                ) from error
         return status, out, problem
 
 

@@ -1,32 +1,35 @@
-"""Taking a snapshot: documents of a source become files and one commit (spec 2).
+"""Taking a snapshot: what a source holds becomes files and one commit (spec 2).
 
-The order is: refuse early, read everything, decide, guard, and only then write. Nothing is written
-and no commit is made where the content is what HEAD has.
+The order is: refuse early, compare, let holds veto, decide, guard, and only then write. Nothing is
+written and no commit is made where the content is what HEAD has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from exporter.content.reading import parse_documents, plans_at
+from exporter.content.candidates import Held, Holding, HoldRule, Version, nothing_held
+from exporter.content.comparing import Comparison, Source, compare
+from exporter.content.deciding import Decision, decide, known_after
+from exporter.content.describing import changes_of, message_of, plans_of
+from exporter.content.digests import remember
 from exporter.content.repository import Commit, Repository
-from exporter.content.worktree import Writes, blob_hash, finished, only_one, recover, write
-from exporter.core.changes import (
-    Change,
-    affected_plans,
-    changes_between,
-    commit_message,
-    plans_trailer,
-)
-from exporter.core.files import render
+from exporter.content.worktree import Writes, finished, only_one, recover, write
+from exporter.core.changes import Change, plans_trailer
 from exporter.core.guards import refusals
-from exporter.core.model import PLAN, Document, ExtraFields, Ref
-from exporter.core.tree import Snapshot, grow, place_of
+from exporter.core.model import ExtraFields, Ref
 from exporter.errors import Refused
 
-__all__ = ["SnapshotOptions", "SnapshotResult", "take_snapshot"]
+__all__ = [
+    "SnapshotOptions",
+    "SnapshotResult",
+    "refuse_unclean",
+    "snapshot_folder",
+    "take_snapshot",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,9 @@ class SnapshotOptions:
     max_delete_ratio: float = 0.2
     allow_mass_delete: bool = False
     commit: bool = True
+    full: bool = False
+    """Read everything, whatever is remembered."""
+    hold: HoldRule = nothing_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,7 @@ class SnapshotResult:
 
     commit: Commit | None
     changes: tuple[Change, ...]
+    """Most important first; their documents are stubs with a title."""
     files_written: int
     files_deleted: int
     documents: int
@@ -54,21 +61,27 @@ class SnapshotResult:
     """The plans that the changes affect."""
     guards_lifted: tuple[str, ...]
     message: str
+    held: tuple[Held, ...] = ()
+    """What was not taken from the source because people rolled it back."""
 
 
 def take_snapshot(
-    repository: Repository, documents: Iterable[Document], options: SnapshotOptions
+    repository: Repository, source: Source, options: SnapshotOptions
 ) -> SnapshotResult:
-    """Write a source's documents into the repository and commit them.
+    """Write what a source holds into the repository and commit it.
 
     Raises:
         Refused: a guard stands against it, the work tree is dirty, or another snapshot runs.
+        SourceError: the source cannot be read.
         GitError: git failed; the next run puts the work tree right.
     """
     with only_one(repository):
         recover(repository)
         refuse_unclean(repository, options.folder)
-        return _take(repository, grow(documents), options)
+        extra = options.extra_fields
+        found = compare(repository, source, options.folder, extra, full=options.full)
+        with closing(found.texts):
+            return _take(repository, found, options)
 
 
 def refuse_unclean(repository: Repository, folder: str) -> None:
@@ -88,121 +101,9 @@ def refuse_unclean(repository: Repository, folder: str) -> None:
         shown = ", ".join(dirty[:5]) + (f" and {len(dirty) - 5} more" if len(dirty) > 5 else "")
         raise Refused(
             f"{len(dirty)} uncommitted change{'s'[: len(dirty) > 1]} below {folder}/: {shown}",
-            hint=f"commit them, or drop them with `git checkout -- {folder}` and `git clean {folder}`",
+            hint="commit them, or drop them with "
+            f"`git checkout -- {folder}` and `git clean {folder}`",
         )
-
-
-def _take(repository: Repository, snapshot: Snapshot, options: SnapshotOptions) -> SnapshotResult:
-    head = repository.head()
-    old = repository.tree(head.sha, options.folder) if head else {}
-    old = {path: blob for path, blob in old.items() if place_of(path)}
-    by_path = {path: snapshot.documents[ref] for ref, path in snapshot.paths.items()}
-    texts = {
-        path: render(document, orphan=path.startswith("orphans/")).encode()
-        for path, document in by_path.items()
-    }
-    like = next(iter(old.values()), "")
-    written = {p: data for p, data in texts.items() if old.get(p) != blob_hash(data, like)}
-    deleted = [path for path in old if path not in texts]
-    if not written and not deleted:
-        return SnapshotResult(None, (), 0, 0, len(texts), (), (), "")
-    touched = {path: old[path] for path in [*written, *deleted] if path in old}
-    before = parse_documents(repository, touched, options.extra_fields)
-    lifted = _guard(repository, before, old, by_path, options)
-    changes = changes_between(before, {path: by_path[path] for path in written})
-    plans = _plans(repository, head, by_path, {*written, *deleted}, options)
-    titles = _Titles(repository, old, by_path, options.extra_fields)
-    message = commit_message(changes, titles.title, _trailers(plans, lifted))
-    prefix = options.folder
-    writes = Writes(
-        {f"{prefix}/{path}": data for path, data in sorted(written.items())},
-        [f"{prefix}/{path}" for path in sorted(deleted)],
-    )
-    commit = _write_and_commit(repository, writes, message, head, options)
-    return SnapshotResult(
-        commit, changes, len(written), len(deleted), len(texts), tuple(sorted(plans)), lifted, message
-    )
-
-
-def _write_and_commit(
-    repository: Repository,
-    writes: Writes,
-    message: str,
-    head: Commit | None,
-    options: SnapshotOptions,
-) -> Commit | None:
-    write(repository, writes)
-    commit = None
-    if options.commit:
-        commit = repository.commit_paths(message, writes.paths, author=options.author, parent=head)
-    finished(repository)
-    return commit
-
-
-def _guard(
-    repository: Repository,
-    touched: Mapping[str, Document],
-    old: Mapping[str, str],
-    new: Mapping[str, Document],
-    options: SnapshotOptions,
-) -> tuple[str, ...]:
-    """Return the guards that were lifted.
-
-    Raises:
-        Refused: one stands.
-    """
-    before: list[Ref] = [document.ref for document in touched.values()]
-    before += [new[path].ref for path in old if path in new and path not in touched]
-    found = list(refusals(before, (doc.ref for doc in new.values()), options.max_delete_ratio))
-    standing = [why for why, liftable in found if not (liftable and options.allow_mass_delete)]
-    if standing:
-        raise Refused(
-            "the snapshot was refused: " + "; ".join(standing),
-            hint="look at the database first; if the deletions are meant, run "
-            "`exporter snapshot --allow-mass-delete` (never lifts the loss of all plans or subjects)",
-        )
-    return tuple(why for why, _ in found)
-
-
-def _plans(
-    repository: Repository,
-    head: Commit | None,
-    new: Mapping[str, Document],
-    changed: set[str],
-    options: SnapshotOptions,
-) -> set[str]:
-    before = plans_at(repository, head, options.folder, options.extra_fields) if head else []
-    after = [(path, document) for path, document in new.items() if document.doctype == PLAN]
-    return affected_plans(changed, [*before, *after])
-
-
-def _trailers(plans: set[str], lifted: tuple[str, ...]) -> list[tuple[str, str]]:
-    trailers = [("Exporter-Snapshot", "full"), ("Exporter-Plans", plans_trailer(plans))]
-    return [*trailers, ("Exporter-Guard-Lifted", "mass-delete")] if lifted else trailers
-
-
-class _Titles:
-    """Titles by path, from the new snapshot or else from the last one."""
-
-    def __init__(
-        self,
-        repository: Repository,
-        old: Mapping[str, str],
-        new: Mapping[str, Document],
-        extra: ExtraFields,
-    ) -> None:
-        self.repository = repository
-        self.old = old
-        self.new = new
-        self.extra = extra
-
-    def title(self, path: str) -> str:
-        """Return the title of the document at a path; empty where there never was one."""
-        document = self.new.get(path)
-        if document is None and path in self.old:
-            blobs = {path: self.old[path]}
-            document = parse_documents(self.repository, blobs, self.extra).get(path)
-        return document.title if document else ""
 
 
 def snapshot_folder(repository: Repository, folder: Path) -> str:
@@ -219,3 +120,104 @@ def snapshot_folder(repository: Repository, folder: Path) -> str:
             hint="correct `snapshot.path` in exporter.yaml",
         ) from error
     return relative.as_posix()
+
+
+def _take(repository: Repository, found: Comparison, options: SnapshotOptions) -> SnapshotResult:
+    candidates = found.candidates()
+    holding = Holding()
+    if found.head and candidates:
+        holding = options.hold(repository, found.head, candidates, found.texts)
+    decision = decide(found, candidates, holding.instead, options.extra_fields)
+    total = len(decision.versions)
+    if not decision.files and not decision.deletions:
+        _remember(repository, found, decision, holding, found.head)
+        return SnapshotResult(None, (), 0, 0, total, (), (), "", holding.held)
+    lifted = _guard(found, decision, holding.instead, options)
+    changes = changes_of(found, decision)
+    plans = plans_of(found, decision, options.extra_fields)
+    message = message_of(found, decision, changes, _trailers(found, plans, holding, lifted))
+    commit = _write(repository, found, decision, message, options)
+    if commit:
+        _remember(repository, found, decision, holding, commit)
+    return SnapshotResult(
+        commit,
+        changes,
+        len(decision.files),
+        len(decision.deletions),
+        total,
+        tuple(sorted(plans)),
+        lifted,
+        message,
+        holding.held,
+    )
+
+
+def _guard(
+    found: Comparison,
+    decision: Decision,
+    instead: Mapping[Ref, Version | None],
+    options: SnapshotOptions,
+) -> tuple[str, ...]:
+    """Return the guards that were lifted; what is held counts on neither side.
+
+    Raises:
+        Refused: one stands.
+    """
+    before = (ref for ref in found.before if ref not in instead)
+    after = (ref for ref in decision.versions if ref not in instead)
+    against = list(refusals(before, after, options.max_delete_ratio))
+    standing = [why for why, liftable in against if not (liftable and options.allow_mass_delete)]
+    if standing:
+        raise Refused(
+            "the snapshot was refused: " + "; ".join(standing),
+            hint="look at the database first; if the deletions are meant, run `exporter snapshot "
+            "--allow-mass-delete` (never lifts the loss of all plans or subjects)",
+        )
+    return tuple(why for why, _ in against)
+
+
+def _trailers(
+    found: Comparison, plans: set[str], holding: Holding, lifted: tuple[str, ...]
+) -> list[tuple[str, str]]:
+    mode = "incremental" if found.remembered else "full"
+    trailers = [("Exporter-Snapshot", mode), ("Exporter-Plans", plans_trailer(plans))]
+    trailers += holding.trailers
+    return [*trailers, ("Exporter-Guard-Lifted", "mass-delete")] if lifted else trailers
+
+
+def _write(
+    repository: Repository,
+    found: Comparison,
+    decision: Decision,
+    message: str,
+    options: SnapshotOptions,
+) -> Commit | None:
+    if options.commit:
+        repository.require_identity(options.author)
+    blobs = {decision.paths[ref]: blob for ref, blob in decision.files.items()}
+    writes = Writes(
+        {f"{options.folder}/{path}": blobs[path] for path in sorted(blobs)},
+        [f"{options.folder}/{path}" for path in decision.deletions],
+    )
+    write(repository, writes, found.texts)
+    commit = None
+    if options.commit:
+        commit = repository.commit_paths(
+            message, writes.paths, author=options.author, parent=found.head
+        )
+    finished(repository)
+    return commit
+
+
+def _remember(
+    repository: Repository,
+    found: Comparison,
+    decision: Decision,
+    holding: Holding,
+    commit: Commit | None,
+) -> None:
+    """Remember what was seen, where that is more than was known already."""
+    known = known_after(found, decision, holding.instead)
+    scope = replace(found.scope, commit=commit.sha if commit else "")
+    if not found.remembered or scope != found.scope or known != found.before:
+        remember(repository.private_dir, scope, known)

@@ -7,14 +7,14 @@ edited them since. Each file is written under a temporary name and renamed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.content.repository import Repository
+from exporter.content.texts import Texts
 from exporter.errors import GitError, Refused
 
 try:
@@ -22,7 +22,7 @@ try:
 except ImportError:  # pragma: no cover - Windows has no flock
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Writes", "blob_hash", "finished", "only_one", "recover", "write"]
+__all__ = ["Writes", "finished", "only_one", "recover", "write"]
 
 
 _TEMPORARY = ".~snapshot"
@@ -32,19 +32,14 @@ _TEMPORARY = ".~snapshot"
 class Writes:
     """Files to write and to delete, by path relative to the repository's root."""
 
-    texts: Mapping[str, bytes]
+    blobs: Mapping[str, str]
+    """The blob hashes of the files to write."""
     deletions: Sequence[str]
 
     @property
     def paths(self) -> list[str]:
         """Return every path that is touched."""
-        return sorted({*self.texts, *self.deletions})
-
-
-def blob_hash(data: bytes, like: str = "") -> str:
-    """Return the hash that git gives these bytes; `like` shows the repository's hash length."""
-    algorithm = "sha256" if len(like) == 64 else "sha1"
-    return hashlib.new(algorithm, b"blob %d\0" % len(data) + data).hexdigest()
+        return sorted({*self.blobs, *self.deletions})
 
 
 @contextmanager
@@ -66,13 +61,17 @@ def only_one(repository: Repository) -> Iterator[None]:
         yield
 
 
-def write(repository: Repository, writes: Writes) -> None:
-    """Write and delete files, with a note of it inside `.git` until `finished`."""
-    planned = {path: blob_hash(data) for path, data in writes.texts.items()}
-    planned.update(dict.fromkeys(writes.deletions, ""))
-    _write_file(_intent(repository), json.dumps(planned).encode())
+def write(repository: Repository, writes: Writes, texts: Texts) -> None:
+    """Write and delete files, with a note of it inside `.git` until `finished`.
+
+    Raises:
+        GitError: the disk is full or refuses; what was written is undone.
+    """
+    planned = {**writes.blobs, **dict.fromkeys(writes.deletions, "")}
     try:
-        for path, data in writes.texts.items():
+        _write_file(_intent(repository), json.dumps(planned).encode())
+        contents = texts.blobs(writes.blobs.values())
+        for path, data in zip(writes.blobs, contents, strict=True):
             _write_file(repository.root / path, data)
         for path in writes.deletions:
             _delete(repository.root, path)
@@ -93,7 +92,9 @@ def recover(repository: Repository) -> bool:
     """Undo what a killed snapshot left in the work tree; tell whether there was anything.
 
     A file that is neither as planned nor as HEAD has it was edited by somebody since: it stays.
+    The caller keeps other snapshots out.
     """
+    repository.drop_dead_locks()
     intent = _intent(repository)
     try:
         planned: dict[str, str] = json.loads(intent.read_bytes())
@@ -103,18 +104,34 @@ def recover(repository: Repository) -> bool:
         planned = {}
     for path in planned:
         (repository.root / path).with_name(_TEMPORARY).unlink(missing_ok=True)
-    ours = [path for path, sha in planned.items() if _hash_of(repository.root / path) == sha]
-    repository.restore(ours)
+    with closing(Texts(repository)) as texts:
+        _put_back(repository, planned, texts)
     intent.unlink()
     return True
+
+
+def _put_back(repository: Repository, planned: Mapping[str, str], texts: Texts) -> None:
+    """Make files HEAD's again where they are as planned, in the work tree and in the index."""
+    root, head = repository.root, repository.head()
+    committed = repository.files(head.sha) if head else {}
+    found = {path: _blob_of(root / path, texts) for path in planned}
+    ours = {path for path, blob in found.items() if blob == planned[path]}
+    differing = [path for path in sorted(ours) if committed.get(path, "") != planned[path]]
+    back = [path for path in differing if path in committed]
+    for path, data in zip(back, texts.blobs(committed[path] for path in back), strict=True):
+        _write_file(root / path, data)
+    for path, blob in found.items():
+        if path not in committed and (path in ours or not blob):
+            _delete(root, path)  # or the empty folder that was made for it
+    repository.stage(sorted(ours))
 
 
 def _intent(repository: Repository) -> Path:
     return repository.private_dir / "intent.json"
 
 
-def _hash_of(file: Path) -> str:
-    return blob_hash(file.read_bytes()) if file.is_file() else ""
+def _blob_of(file: Path, texts: Texts) -> str:
+    return texts.hash(file.read_bytes()) if file.is_file() else ""
 
 
 def _write_file(file: Path, data: bytes) -> None:
@@ -132,6 +149,9 @@ def _delete(root: Path, path: str) -> None:
     file = root / path
     file.unlink(missing_ok=True)
     for folder in file.parents:
-        if folder == root or any(folder.iterdir()):
+        if folder == root:
             return
-        folder.rmdir()
+        if folder.is_dir():
+            if any(folder.iterdir()):
+                return
+            folder.rmdir()

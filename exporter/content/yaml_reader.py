@@ -8,6 +8,7 @@ which is also asked for line numbers when there is something to report.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import cast
 
 import ryaml
@@ -20,7 +21,7 @@ from exporter.core.loading import ParsedFile
 from exporter.core.model import Json
 from exporter.core.yamltext import emit
 
-__all__ = ["line_of", "read_file"]
+__all__ = ["lines_of", "read_file"]
 
 
 def read_file(path: str, data: bytes) -> ParsedFile:
@@ -34,19 +35,23 @@ def read_file(path: str, data: bytes) -> ParsedFile:
     return ParsedFile(path, mapping) if mapping is not None else _read_any(path, text)
 
 
-def line_of(text: str, pointer: Pointer) -> int:
-    """Return the line, from 1, of the deepest part of a pointer that the text has."""
+def lines_of(text: str) -> Callable[[Pointer], int]:
+    """Return what gives the line, from 1, of the deepest part of a pointer that the text has."""
     try:
-        node = YAML(typ="rt", pure=True).compose(text)
-    except YAMLError:
-        return 1
-    line = 1
-    for part in pointer:
-        found = _step(node, part)
-        if found is None:
-            break
-        node, line = found
-    return line
+        top = YAML(typ="rt", pure=True).compose(text)
+    except (YAMLError, RecursionError):
+        return lambda _pointer: 1
+
+    def line_of(pointer: Pointer) -> int:
+        node, line = top, 1
+        for part in pointer:
+            found = _step(node, part)
+            if found is None:
+                break
+            node, line = found
+        return line
+
+    return line_of
 
 
 def _read_canonical(text: str) -> dict[str, Json] | None:

@@ -14,7 +14,15 @@ from exporter.core.model import LESSON, SUBJECT, TRACK, Document, Ref, Row
 from exporter.core.overrides import Action, Override, Overrides, Target, read_overrides
 from exporter.core.tree import Snapshot
 
-__all__ = ["Access", "Node", "PlanView", "decide", "listed_subjects", "view_plan"]
+__all__ = [
+    "Access",
+    "Node",
+    "PlanView",
+    "decide",
+    "listed_subjects",
+    "subject_orders",
+    "view_plan",
+]
 
 PAID = "paid"
 FREE = "free_preview"
@@ -99,8 +107,15 @@ def view_plan(snapshot: Snapshot, plan: Document, default_access: str) -> PlanVi
 
 def listed_subjects(plan: Document) -> list[str]:
     """Return the names in a plan's subject rows, by `sort_order`, then as they stand."""
-    rows = sorted(plan.rows.get("subjects", ()), key=_sort_order)
-    return [str(row.get("subject", "")) for row in rows]
+    return [name for name, _ in subject_orders(plan)]
+
+
+def subject_orders(plan: Document) -> list[tuple[str, int]]:
+    """Return the names in a plan's subject rows with their `sort_order`, in that order."""
+    rows = [
+        (str(row.get("subject", "")), _sort_order(row)) for row in plan.rows.get("subjects", ())
+    ]
+    return sorted(rows, key=lambda row: row[1])
 
 
 def _sort_order(row: Row) -> int:
@@ -154,7 +169,7 @@ def decide(document: Document, above: Access | None, target: Target, default: st
         parent_item_required=_parent_item_required(document, above, rule),
         rule=rule,
         decided_by=above.decided_by if rule == 9 and above else document.ref,
-        override=target.access if rule <= 3 else None,
+        override=target.access,
         nearest_item=item if level == PAID else inherited,
     )
 

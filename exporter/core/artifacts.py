@@ -9,25 +9,46 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from exporter.core.model import Json
 from exporter.core.segments import object_url
 
-__all__ = ["Artifact", "Body", "Draft", "Entry", "Index", "Kind", "Link", "Rules", "next_version", "url_of"]
+__all__ = [
+    "Artifact",
+    "Body",
+    "Draft",
+    "Entry",
+    "Index",
+    "Kind",
+    "Link",
+    "Rules",
+    "linked_keys",
+    "next_version",
+    "url_of",
+]
 
 Body = dict[str, Json]
-Link = Callable[[str], str]
-"""Give the URL of a key that was built before; it is recorded as a link of the file being made."""
+
+
+class Link(Protocol):
+    """Gives the URL of a key, and records it as a link of the file that is being made."""
+
+    def __call__(self, key: str, *, versioned: bool = True) -> str:
+        """Return the URL; with its version, the linked file must have been made before."""
+        ...
 
 
 class Kind(Enum):
-    """What a published file is; the value names its schema."""
+    """What a published file is; the value names its headers and, but for layouts, its schema."""
 
     LESSON = "lesson"
     TOPIC = "topic"
     BITMAP = "bitmap"
     SEARCH_SHARD = "search-shard"
+    UNIT = "unit"
     HIERARCHY = "hierarchy"
+    SUBJECT = "subject"
     SEARCH_INDEX = "search-index"
     MANIFEST = "manifest"
 
@@ -42,7 +63,9 @@ _PHASES = {
     Kind.TOPIC: 1,
     Kind.BITMAP: 1,
     Kind.SEARCH_SHARD: 1,
+    Kind.UNIT: 1,
     Kind.HIERARCHY: 2,
+    Kind.SUBJECT: 2,
     Kind.SEARCH_INDEX: 2,
     Kind.MANIFEST: 3,
 }
@@ -55,6 +78,17 @@ class Rules:
     default_access: str = "authenticated"
     version_links: bool = True
     files_base_url: str | None = None
+    layouts: tuple[str, ...] = ("atomic",)
+
+    @property
+    def atomic(self) -> bool:
+        """Tell whether the layout `atomic` is on."""
+        return "atomic" in self.layouts
+
+    @property
+    def monolithic(self) -> bool:
+        """Tell whether the layout `monolithic` is on."""
+        return "monolithic" in self.layouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +98,13 @@ class Draft:
     key: str
     kind: Kind
     make: Callable[[Link], Body]
+    layout: str = ""
+    """The layout whose form of the kind this is, where that is not the atomic one."""
+
+    @property
+    def schema(self) -> str:
+        """Return the name of the schema that the file must fit."""
+        return f"{self.layout}-{self.kind.value}" if self.layout else self.kind.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +118,12 @@ class Entry:
 
 
 Index = Mapping[str, Entry]
-"""The files of one plan, or the shared lessons, by object key."""
+"""The files of one plan, or the shared ones (lessons, units), by object key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A checked file, ready to be published. `plan` is None for a shared lesson."""
+    """A checked file, ready to be published. `plan` is None for a shared one (lesson, unit)."""
 
     key: str
     kind: Kind
@@ -98,9 +139,11 @@ def next_version(digest: str, live: Entry | None, commit_time: int) -> int:
     return live.version if live.digest == digest else max(commit_time, live.version + 1)
 
 
-def url_of(key: str, version: int, rules: Rules) -> str:
-    """Return the link to a file, relative to the CDN's root."""
-    return f"{object_url(key)}?v={version}" if rules.version_links else object_url(key)
+def url_of(key: str, version: int | None, rules: Rules) -> str:
+    """Return the link to a file, relative to the CDN's root; None for one without a version."""
+    if version is None or not rules.version_links:
+        return object_url(key)
+    return f"{object_url(key)}?v={version}"
 
 
 def linked_keys(entries: Iterable[Entry]) -> set[str]:

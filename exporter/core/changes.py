@@ -11,11 +11,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from exporter.core.model import CURRICULUM, DOCTYPES, GRADE, SEASON, STREAM, SUBJECT, Document, Ref
+from exporter.core.access import listed_subjects
+from exporter.core.model import CURRICULUM, DOCTYPES, GRADE, SEASON, STREAM, SUBJECT, Document
 from exporter.core.segments import segment
 from exporter.core.tree import place_of
 
-__all__ = ["Change", "ChangeKind", "affected_plans", "ancestor_paths", "changes_between", "commit_message"]
+__all__ = [
+    "Change",
+    "ChangeKind",
+    "affected_plans",
+    "ancestor_paths",
+    "changes_between",
+    "commit_message",
+    "plans_trailer",
+    "with_neighbours",
+]
 
 LISTED = 50
 """Documents that a commit message names, and plans that its trailer names at most."""
@@ -56,7 +66,7 @@ def changes_between(
     """Return the changes of documents, given those at paths that differ, by path."""
     gone = {document.ref: path for path, document in before.items()}
     come = {document.ref: path for path, document in after.items()}
-    found = [_change(ref, gone.get(ref), come.get(ref), before, after) for ref in gone | come]
+    found = [_change(gone.get(ref), come.get(ref), before, after) for ref in gone | come]
     return tuple(sorted((change for change in found if change), key=_importance))
 
 
@@ -75,8 +85,20 @@ def affected_plans(changed: Iterable[str], plans: Iterable[tuple[str, Document]]
     matched loosely where names clash: a plan too many costs time, one too few a stale page.
     """
     paths = set(changed)
-    folders = {path.split("/")[1].casefold() for path in paths if path.startswith("subjects/")}
+    folders = {path.split("/", 2)[1].casefold() for path in paths if path.startswith("subjects/")}
     return {plan.name for path, plan in plans if path in paths or _touches(plan, paths, folders)}
+
+
+def with_neighbours(affected: Iterable[str], plans: Iterable[Document]) -> set[str]:
+    """Return plans and those with which they share a subject (layout `monolithic`, spec 4).
+
+    `plans` holds every plan of either side. A shared unit shows what at least one sound published
+    plan shows, so a plan's own change, or its being held back, may change what others link to.
+    """
+    names = set(affected)
+    listed = [(plan.name, set(listed_subjects(plan))) for plan in plans]
+    subjects = {subject for name, own in listed if name in names for subject in own}
+    return names | {name for name, own in listed if not own.isdisjoint(subjects)}
 
 
 def commit_message(
@@ -106,7 +128,6 @@ def plans_trailer(plans: Iterable[str]) -> str:
 
 
 def _change(
-    ref: Ref,
     old: str | None,
     new: str | None,
     before: Mapping[str, Document],
@@ -115,7 +136,9 @@ def _change(
     if old is None or new is None:
         kind = ChangeKind.ADDED if old is None else ChangeKind.REMOVED
         path = new or old or ""
-        return Change(kind, path, before.get(path) if old else None, after.get(path) if new else None)
+        return Change(
+            kind, path, before.get(path) if old else None, after.get(path) if new else None
+        )
     was, now = before[old], after[new]
     if _parent_segment(old) != _parent_segment(new):
         return Change(ChangeKind.MOVED, new, was, now, old)
@@ -132,7 +155,7 @@ def _content(document: Document) -> tuple[object, ...]:
 def _parent_segment(path: str) -> str:
     place = place_of(path)
     if place is None or place.orphan:
-        return path.split("/")[0]
+        return path.split("/", maxsplit=1)[0]
     above = place_of(place.parent_path) if place.parent_path else None
     return above.segment if above else ""
 
@@ -157,11 +180,15 @@ def _touches(plan: Document, paths: set[str], folders: set[str]) -> bool:
 def _summary(changes: Sequence[Change], subjects: Sequence[str]) -> str:
     counts = Counter((change.document.doctype, change.kind) for change in changes)
     words = [
-        f"{count} {DOCTYPES[doctype].label if count == 1 else DOCTYPES[doctype].plural} {kind.value}"
+        f"{count} {_noun(doctype, count)} {kind.value}"
         for (doctype, kind), count in sorted(counts.items(), key=_loudest)
     ]
     where = ", ".join(subjects[:3]) + (", …" if len(subjects) > 3 else "")
     return f"content: {', '.join(words)}" + (f" ({where})" if where else "")
+
+
+def _noun(doctype: str, count: int) -> str:
+    return DOCTYPES[doctype].label if count == 1 else DOCTYPES[doctype].plural
 
 
 def _loudest(item: tuple[tuple[str, ChangeKind], int]) -> tuple[int, int, int]:
@@ -172,7 +199,8 @@ def _loudest(item: tuple[tuple[str, ChangeKind], int]) -> tuple[int, int, int]:
 def _line(change: Change, crumbs: Sequence[str]) -> str:
     document = change.document
     where = " › ".join(crumbs)
-    line = f'{change.kind.value} {document.type.label} "{_one_line(document.title)}" ({_one_line(document.name)})'
+    what = f'{document.type.label} "{_one_line(document.title)}" ({_one_line(document.name)})'
+    line = f"{change.kind.value} {what}"
     return f"{line} in {where}" if where else line
 
 

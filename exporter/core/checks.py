@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from exporter.core.atomic import is_colour
+from exporter.core.blocks import is_colour
 from exporter.core.files import CONFIG, CONFIG_TEXT
 from exporter.core.findings import Finding, Pointer
 from exporter.core.model import SUBJECT, Document, Json, Row
@@ -103,10 +103,10 @@ def _stage_problems(row: Row, at: Pointer) -> Iterator[Problem]:
         yield Problem("E105", "the stage's config is not a JSON object", hint, (*at, CONFIG_TEXT))
         return
     config = row.get(CONFIG, {})
-    if _is_beyond_double(config):
+    for place in _beyond_double(config, (*at, CONFIG)):
         hint = "write it as text, or as a number that students' devices can hold"
         message = "the stage's config has a number beyond double precision's range"
-        yield Problem("E105", message, hint, (*at, CONFIG))
+        yield Problem("E105", message, hint, place)
     kind = row.get("type", "")
     missing = _missing(str(kind), config if isinstance(config, dict) else {})
     if missing:
@@ -114,16 +114,19 @@ def _stage_problems(row: Row, at: Pointer) -> Iterator[Problem]:
         yield Problem("W205", f"a stage of type {kind} needs {missing}", hint, (*at, CONFIG))
 
 
-def _is_beyond_double(value: Json) -> bool:
+def _beyond_double(value: Json, at: Pointer) -> Iterator[Pointer]:
     match value:
         case dict():
-            return any(map(_is_beyond_double, value.values()))
+            for key, inner in value.items():
+                yield from _beyond_double(inner, (*at, key))
         case list():
-            return any(map(_is_beyond_double, value))
+            for position, inner in enumerate(value):
+                yield from _beyond_double(inner, (*at, position))
         case int() | float():
-            return not _fits_double(value)
+            if not _fits_double(value):
+                yield at
         case _:
-            return False
+            return
 
 
 def _fits_double(number: float) -> bool:
@@ -191,7 +194,7 @@ def _texts_in(value: object, pointer: Pointer) -> Iterator[tuple[Pointer, str]]:
             yield pointer, value
         case dict():
             for key, inner in value.items():
-                yield (*pointer, key), key
+                yield pointer, key
                 yield from _texts_in(inner, (*pointer, key))
         case list():
             for position, inner in enumerate(value):

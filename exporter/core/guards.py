@@ -1,4 +1,4 @@
-"""What a snapshot must not do by mistake (spec 2, "Guards"): empty a school, or delete much of it."""
+"""What a snapshot must not do by mistake: empty a school, or delete much of it (spec 2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Object keys of the layout `atomic` (spec 4), and documents that want one key (`E106`, `E107`)."""
+"""Object keys of published files (spec 4), and documents that want one key (`E106`, `E107`)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from exporter.core.access import PlanView
-from exporter.core.model import LESSON, PLAN, SUBJECT, TOPIC, Ref
+from exporter.core.model import LESSON, PLAN, SUBJECT, TOPIC, UNIT, Ref
 from exporter.core.segments import Assigned, assign, segment
 from exporter.core.tree import Snapshot
 
-__all__ = ["KeyClash", "LessonKeys", "PlanKeys", "lesson_keys", "plan_folder", "plan_keys"]
+__all__ = [
+    "KeyClash",
+    "PlanKeys",
+    "SharedKeys",
+    "lesson_keys",
+    "plan_folder",
+    "plan_keys",
+    "unit_keys",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +31,16 @@ class KeyClash:
 
 
 @dataclass(frozen=True, slots=True)
-class LessonKeys:
-    """The keys of the shared lessons; `special` holds those that are not their plain segment."""
+class SharedKeys:
+    """The keys of shared lessons or units; `special` holds those that are not plain segments."""
 
     special: Mapping[str, str]
     clashes: tuple[KeyClash, ...] = ()
+    folder: str = "lessons"
 
-    def key(self, lesson: str) -> str:
-        """Return the key of a lesson's file."""
-        return f"lessons/{self.special.get(lesson) or segment(lesson)}.json"
+    def key(self, name: str) -> str:
+        """Return the key of a document's file."""
+        return f"{self.folder}/{self.special.get(name) or segment(name)}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,10 @@ class PlanKeys:
         """Return the key of a topic."""
         return f"{self.folder}/{self.topics[topic]}.json"
 
+    def subject(self, subject: str) -> str:
+        """Return the key of a subject in the layout `monolithic`."""
+        return f"{self.folder}/subjects/{self.subjects[subject]}.json"
+
     def shard(self, subject: str, part: int) -> str:
         """Return the key of a part, from 1, of a subject's search shard."""
         folder = f"{self.folder}/search" if part == 1 else f"{self.folder}/search/_{part}"
@@ -76,9 +89,10 @@ def plan_folder(snapshot: Snapshot, plan: str) -> str:
     return snapshot.paths[PLAN, plan].removesuffix(".yaml")
 
 
-def plan_keys(snapshot: Snapshot, view: PlanView) -> PlanKeys:
-    """Give the subjects and topics that a plan shows their keys."""
-    topics = [node.name for node in view.walk() if node.document.doctype == TOPIC]
+def plan_keys(snapshot: Snapshot, view: PlanView, *, topic_files: bool = True) -> PlanKeys:
+    """Give the subjects that a plan shows their keys, and the topics where they have files."""
+    nodes = view.walk() if topic_files else ()
+    topics = [node.name for node in nodes if node.document.doctype == TOPIC]
     subjects = assign(node.name for node in view.subjects)
     assigned = assign(topics)
     folder = plan_folder(snapshot, view.plan.name)
@@ -90,13 +104,22 @@ def plan_keys(snapshot: Snapshot, view: PlanView) -> PlanKeys:
     return PlanKeys(folder, subjects.segments, assigned.segments, clashes)
 
 
-def lesson_keys(names: Iterable[str]) -> LessonKeys:
+def lesson_keys(names: Iterable[str]) -> SharedKeys:
     """Give the lessons that published plans show their keys."""
+    return _shared_keys(LESSON, "lessons", names)
+
+
+def unit_keys(names: Iterable[str]) -> SharedKeys:
+    """Give the units that published plans show their keys, for the layout `monolithic`."""
+    return _shared_keys(UNIT, "units", names)
+
+
+def _shared_keys(doctype: str, folder: str, names: Iterable[str]) -> SharedKeys:
     assigned = assign(names)
     special = {
         name: written for name, written in assigned.segments.items() if written != segment(name)
     }
-    return LessonKeys(special, tuple(_segment_clashes("lessons", LESSON, assigned)))
+    return SharedKeys(special, tuple(_segment_clashes(folder, doctype, assigned)), folder)
 
 
 def _segment_clashes(folder: str, doctype: str, assigned: Assigned) -> Iterator[KeyClash]:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from exporter.core.files import Fault, parse_mapping
 from exporter.core.findings import Finding
-from exporter.core.model import DOCTYPES, PLAN, Document, ExtraFields, Json, Ref
+from exporter.core.model import DOCTYPES, PLAN, DocType, Document, ExtraFields, Json, Ref
 from exporter.core.tree import Place, Snapshot, grow, place_of
 
 __all__ = ["UNREAD", "Loaded", "ParsedFile", "assemble"]
@@ -86,10 +86,18 @@ def _admit(assembly: _Assembly, file: ParsedFile, extra: ExtraFields) -> None:
     parent = _parent_name(assembly, place)
     doctype = DOCTYPES[place.doctype]
     document, faults = parse_mapping(doctype, file.mapping, parent, extra.get(doctype.name, ()))
+    if faults and _lacks_publishing(doctype, file.mapping):
+        faults = (*faults, Fault(("is_published",), "`is_published` is missing; is it misspelt?"))
     for fault in faults:
         assembly.findings.append(_schema_finding(assembly, file.path, fault, document))
     if document and (parent is not None or place.orphan or not doctype.parent):
         assembly.documents[file.path] = document
+
+
+def _lacks_publishing(doctype: DocType, mapping: Mapping[str, Json]) -> bool:
+    """Tell whether a slip of the pen may have taken this one field, and so the document, away."""
+    declared = any(column.name == "is_published" for column in doctype.fields)
+    return declared and "is_published" not in mapping
 
 
 def _unreadable(assembly: _Assembly, file: ParsedFile, place: Place) -> Finding:

@@ -40,7 +40,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """A value of a stage's config."""
 
 Value = bool | int | float | str | dict[str, Json]
-"""A field's normalised value: Check, Int, Float, text (dates are ISO strings) or a config object."""
+"""A field's normalised value: Check, Int, Float, text (dates as ISO 8601) or a config."""
 
 Row = Mapping[str, Value]
 """A child row without its id; empty text is absent."""
@@ -109,7 +109,7 @@ Ref = tuple[str, str]
 """(DocType name, document name): what identifies a document."""
 
 ExtraFields = Mapping[str, tuple[str, ...]]
-"""Configured additional columns, a DocType's in their configured order (`source.extra_fields`)."""
+"""Configured additional columns by DocType, in their configured order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ def _number(raw: object, default: float) -> float:
         return default
     number = raw if isinstance(raw, float) else float(_decimal(raw))
     if not isfinite(number):
-        raise _misfit(raw, "a finite number of double precision")
+        raise _misfit(raw, "a finite double")
     return number
 
 
@@ -158,7 +158,7 @@ def _decimal(raw: object) -> Decimal:
     except InvalidOperation:
         raise _misfit(raw, "a number") from None
     if not number.is_finite() or number.adjusted() > _LARGEST_EXPONENT:
-        raise _misfit(raw, "a finite number of double precision")
+        raise _misfit(raw, "a finite double")
     return number
 
 

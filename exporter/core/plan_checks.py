@@ -13,7 +13,7 @@ from functools import partial
 from exporter.core.access import PlanView, listed_subjects
 from exporter.core.checks import Problem, finding_at
 from exporter.core.findings import Finding, Severities
-from exporter.core.keys import KeyClash, LessonKeys, PlanKeys
+from exporter.core.keys import KeyClash, PlanKeys, SharedKeys
 from exporter.core.loading import UNREAD
 from exporter.core.model import GRADE, LESSON, SEASON, STREAM, SUBJECT, Document, Ref
 from exporter.core.overrides import Action, RowFault
@@ -65,13 +65,13 @@ def check_bits(snapshot: Snapshot) -> Iterator[Finding]:
 
 
 def clash_findings(
-    snapshot: Snapshot, views: Iterable[tuple[PlanView, PlanKeys]], lessons: LessonKeys
+    snapshot: Snapshot, views: Iterable[tuple[PlanView, PlanKeys]], *shared: SharedKeys
 ) -> Iterator[Finding]:
     """Yield documents that want one key, or clash in one folder of keys (`E106`, `E107`)."""
     known = [frozenset(group) for group in snapshot.clashes]
-    shared = [(clash, clash.refs) for clash in lessons.clashes]
+    common = [(clash, clash.refs) for keys in shared for clash in keys.clashes]
     own = [(clash, (view.plan.ref,)) for view, keys in views for clash in keys.clashes]
-    for clash, anchors in (*shared, *own):
+    for clash, anchors in (*common, *own):
         if not any(group.issuperset(clash.refs) for group in known):
             yield from _clash(snapshot, clash, anchors)
 
@@ -183,21 +183,20 @@ def _effect_fault(view: PlanView, target: Ref, action: Action) -> str:
 
 
 def _hide_fault(snapshot: Snapshot, view: PlanView, document: Document) -> str:
-    """Return why hiding a node changes nothing; empty where it does."""
+    """Return why hiding a node changes nothing, or empty text; rows below it do not matter."""
     above = snapshot.parent_of(document)
     reachable = above is None or above.ref in view.reached
-    if reachable and _leads_to_lessons(snapshot, view, document):
+    if reachable and _has_published_lessons(snapshot, document):
         return ""
     return f"'Hide' has no effect: the plan would not show {document.name} anyway"
 
 
-def _leads_to_lessons(snapshot: Snapshot, view: PlanView, document: Document) -> bool:
-    """Tell whether a node would be shown were it not hidden itself; a subject always is."""
+def _has_published_lessons(snapshot: Snapshot, document: Document) -> bool:
+    """Tell whether a node is published and not empty; a subject may be empty."""
     if not document.flag("is_published"):
         return False
     return document.doctype in (SUBJECT, LESSON) or any(
-        not view.overrides.of(child.ref).hide and _leads_to_lessons(snapshot, view, child)
-        for child in snapshot.children_of(document)
+        _has_published_lessons(snapshot, child) for child in snapshot.children_of(document)
     )
 
 
@@ -213,7 +212,8 @@ def _unpriced(snapshot: Snapshot, view: PlanView) -> Iterator[Finding]:
         if access.level == "paid" and not access.required_item and access.rule != 9:
             message = f"paid in plan {view.plan.title}, but nothing says which item to buy"
             hint = "set required_item here or above, or the override's value"
-            found = finding_at(snapshot, node.document, Problem("E110", message, hint))
+            at = ("is_sold_separately",) if access.rule == 5 else ()
+            found = finding_at(snapshot, node.document, Problem("E110", message, hint, at))
             yield replace(found, anchors=(view.plan.ref,))
 
 

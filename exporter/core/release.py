@@ -45,13 +45,34 @@ class Outcome:
     state: PlanState
     index: str = ""
     attempts: int = 0
-    """Releases in a row that failed or held the plan back."""
+    """Releases in a row that failed or held the plan back; 0 where it was not asked for."""
     error: str = ""
+    commit: str = ""
+    """The commit of which the plan's live files are."""
+    lessons: str = ""
+    """Digest of the index of the shared files that they were built against."""
+    files: int = 0
+    """How many live files of its own the plan has."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether the plan stayed at an earlier release."""
+        return self.state in (PlanState.FAILED, PlanState.HELD)
 
     @property
     def is_waiting(self) -> bool:
         """Tell whether the next publish tries this plan again by itself."""
-        return self.state in (PlanState.FAILED, PlanState.HELD) and self.attempts < MAX_ATTEMPTS
+        return self.is_behind and self.attempts < MAX_ATTEMPTS
+
+    @property
+    def is_dead(self) -> bool:
+        """Tell whether this is a dead letter: not tried again until told to, or changed."""
+        return self.is_behind and self.attempts >= MAX_ATTEMPTS
+
+    @property
+    def is_bad(self) -> bool:
+        """Tell whether the plan failed or was held back, other than by not being asked for."""
+        return self.is_behind and self.attempts > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote
 
-__all__ = ["Assigned", "assign", "object_url", "segment"]
+__all__ = ["Assigned", "assign", "object_url", "possible_segments", "segment"]
 
 MAX_BYTES = 200
 CUT_BYTES = 183
@@ -59,6 +59,11 @@ def assign(names: Iterable[str]) -> Assigned:
         taken[chosen.casefold()] = name
         segments[name] = chosen
     return Assigned(segments, tuple(tuple(group) for group in groups.values()))
+
+
+def possible_segments(name: str) -> tuple[str, str]:
+    """Return a name's segment alone in its folder, and where it clashes with another."""
+    return segment(name), next(_cuts(name))
 
 
 def object_url(key: str) -> str:

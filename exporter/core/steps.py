@@ -2,21 +2,37 @@
 
 `plan` prints this list and `publish` runs it. It is never made by listing a bucket, and it is
 ordered so that no link of a live file ever leads nowhere: uploads by phase, deletions last.
+
+Shared files (lessons, units) belong to no plan: one is live while a live plan leads to it, also
+through other shared files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 
 from exporter.core.artifacts import Artifact, Entry, Index, linked_keys
 
-__all__ = ["Delta", "DeleteFile", "PurgeUrls", "PutFile", "SaveRelease", "Step", "difference", "steps_of"]
+__all__ = [
+    "DeleteFile",
+    "Delta",
+    "PurgeUrls",
+    "PutFile",
+    "SaveRelease",
+    "Sides",
+    "Step",
+    "deletion_phases",
+    "difference",
+    "shared_reach",
+    "steps_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class PutFile:
-    """Upload one file; `reason` is `new` or `changed`, `size` in bytes."""
+    """Upload one file; `reason` is `new`, `changed` or `put right`, `size` in bytes."""
 
     key: str
     kind: str
@@ -52,57 +68,117 @@ Step = PutFile | SaveRelease | DeleteFile | PurgeUrls
 
 
 @dataclass(frozen=True, slots=True)
+class Sides:
+    """Both sides of a publish: the plans that it builds or removes, and the shared files."""
+
+    old_plans: Mapping[str, Index]
+    new_plans: Mapping[str, Index]
+    old_shared: Index
+    new_shared: Index
+    """What the new plans lead to."""
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """What a publish changes: files by key, and the live entries of those to delete."""
 
-    put: Mapping[str, Artifact]
-    delete: Mapping[str, Entry]
-    before: Mapping[str, Entry]
+    put: Mapping[str, Artifact] = field(default_factory=dict)
+    delete: Mapping[str, Entry] = field(default_factory=dict)
+    before: Mapping[str, Entry] = field(default_factory=dict)
     """The live entries of the files that are put over."""
-    lessons: Index
-    """The shared lessons as they will be live."""
+    lessons: Index = field(default_factory=dict)
+    """The shared files as they will be live."""
+    leftovers: Mapping[str, int] = field(default_factory=dict)
+    """What unfinished publishes left and nothing refers to: keys to delete, with a version."""
+
+    @property
+    def touches(self) -> bool:
+        """Tell whether anything is put or deleted."""
+        return bool(self.put or self.delete or self.leftovers)
 
 
 def difference(
     made: Iterable[Artifact],
-    old_plans: Mapping[str, Index],
-    new_plans: Mapping[str, Index],
-    lessons: tuple[Index, Index],
-    still_linked: Callable[[], Iterable[Index]],
+    sides: Sides,
+    still_live: Callable[[], Iterable[Index]],
+    dirty: Mapping[str, int],
 ) -> Delta:
     """Return what has to be put and deleted.
 
-    `old_plans` holds the live indexes of the plans that are built or removed, `new_plans` their new
-    ones; `lessons` the live shared index and the newly built one; `still_linked` gives the live
-    indexes of all other plans, and is only asked when a lesson has lost a reader.
+    `still_live` gives the live indexes of all other plans; it is asked only when a shared file has
+    lost a reader. `dirty` names keys under which another form than the live one may stand, each
+    with a version: these are put again even where they do not differ.
     """
-    live_lessons, built_lessons = lessons
-    live = {**live_lessons, **_merged(old_plans.values())}
-    new = {**built_lessons, **_merged(new_plans.values())}
-    put = {a.key: a for a in made if a.key in new and _differs(live.get(a.key), a.entry)}
-    dropped = _merged(old_plans.values()).keys() - _merged(new_plans.values()).keys()
-    orphaned = _lesson_keys(old_plans, live_lessons) - _lesson_keys(new_plans, {**live_lessons, **built_lessons})
-    if orphaned:
-        orphaned -= {key for index in still_linked() for key in linked_keys(index.values())}
-    gone = {key: live[key] for key in sorted(dropped | orphaned)}
-    kept = {key: entry for key, entry in live_lessons.items() if key not in gone}
-    before = {key: live[key] for key in put if key in live}
-    return Delta(put, gone, before, {**kept, **built_lessons})
+    old, new = _merged(sides.old_plans.values()), _merged(sides.new_plans.values())
+    live, coming = {**sides.old_shared, **old}, {**sides.new_shared, **new}
+    put = {
+        one.key: one
+        for one in made
+        if coming.get(one.key) == one.entry
+        and (one.key in dirty or _differs(live.get(one.key), one.entry))
+    }
+    gone = (old.keys() - new.keys()) | _orphaned(sides, still_live)
+    kept = {key: entry for key, entry in sides.old_shared.items() if key not in gone}
+    shared = {**kept, **sides.new_shared}
+    return Delta(
+        put,
+        {key: live[key] for key in sorted(gone, key=_deletion_order)},
+        {key: live[key] for key in put if key in live},
+        shared,
+        {key: dirty[key] for key in dirty if key not in shared.keys() | new.keys() | gone},
+    )
 
 
-def steps_of(delta: Delta, *, indexes: int, purges: bool) -> Iterator[Step]:
+def shared_reach(indexes: Iterable[Index], shared: Index) -> set[str]:
+    """Return the shared files that some plans lead to, directly or through one another."""
+    waiting = [key for index in indexes for key in linked_keys(index.values()) if key in shared]
+    found: set[str] = set()
+    while waiting:
+        key = waiting.pop()
+        if key not in found:
+            found.add(key)
+            waiting += [link for link in shared[key].links if link in shared]
+    return found
+
+
+def steps_of(delta: Delta, *, indexes: int, purges: bool, records: bool = True) -> Iterator[Step]:
     """Yield the steps in the order in which they are run."""
     for artifact in sorted(delta.put.values(), key=lambda a: (a.kind.phase, a.key)):
-        reason = "changed" if artifact.key in delta.before else "new"
-        kind = artifact.kind
-        yield PutFile(
-            artifact.key, kind.value, kind.phase, artifact.plan, reason, artifact.entry.size
-        )
-    yield SaveRelease(indexes)
-    for key in sorted(delta.delete, key=_deletion_order):
-        yield DeleteFile(key, "no live plan refers to it")
-    if purges and (delta.put or delta.delete):
-        yield PurgeUrls(len(delta.put) + len(delta.delete))
+        kind, entry = artifact.kind, artifact.entry
+        reason = _reason(delta.before.get(artifact.key), entry)
+        yield PutFile(artifact.key, kind.value, kind.phase, artifact.plan, reason, entry.size)
+    if records:
+        yield SaveRelease(indexes)
+    for keys in deletion_phases((*delta.delete, *delta.leftovers)):
+        for key in keys:
+            known = key in delta.delete
+            yield DeleteFile(
+                key, "no live plan refers to it" if known else "an unfinished publish left it"
+            )
+    changed = len(delta.put) + len(delta.delete) + len(delta.leftovers)
+    if purges and changed:
+        yield PurgeUrls(changed)
+
+
+def deletion_phases(keys: Iterable[str]) -> Iterator[list[str]]:
+    """Yield keys in the order in which they may be deleted: what refers first, each phase whole."""
+    ordered = sorted(keys, key=_deletion_order)
+    for _, phase in groupby(ordered, key=lambda key: _deletion_order(key)[0]):
+        yield list(phase)
+
+
+def _orphaned(sides: Sides, still_live: Callable[[], Iterable[Index]]) -> set[str]:
+    """Return the shared files that have lost their last reader."""
+    together = {**sides.old_shared, **sides.new_shared}
+    lost = shared_reach(sides.old_plans.values(), sides.old_shared)
+    lost -= shared_reach(sides.new_plans.values(), together)
+    return lost - shared_reach(still_live(), together) if lost else lost
+
+
+def _reason(live: Entry | None, new: Entry) -> str:
+    if live is None:
+        return "new"
+    return "changed" if _differs(live, new) else "put right"
 
 
 def _differs(live: Entry | None, new: Entry) -> bool:
@@ -113,16 +189,14 @@ def _merged(indexes: Iterable[Index]) -> dict[str, Entry]:
     return {key: entry for index in indexes for key, entry in index.items()}
 
 
-def _lesson_keys(plans: Mapping[str, Index], lessons: Index) -> set[str]:
-    """Return the shared lessons that these plans link to."""
-    return {key for index in plans.values() for key in linked_keys(index.values()) if key in lessons}
-
-
 def _deletion_order(key: str) -> tuple[int, str]:
-    """Order deletions as references first: manifests, hierarchies, …, lessons."""
-    name = key.rpartition("/")[2]
+    """Order deletions as references first: manifests, hierarchies, …, units, lessons."""
+    folder, _, name = key.rpartition("/")
     if key.startswith("lessons/"):
+        return (4, key)
+    if key.startswith("units/"):
         return (3, key)
     if name == "manifest.json":
         return (0, key)
-    return (1 if name.endswith("_h.json") or name == "search_index.json" else 2, key)
+    refers = name.endswith("_h.json") or name == "search_index.json" or folder.endswith("/subjects")
+    return (1 if refers else 2, key)

@@ -43,7 +43,7 @@ _RESOLVED = re.compile(
         )\Z""",
     re.VERBOSE,
 )
-"""What a YAML 1.1 or 1.2 reader takes for something other than a string (both type repositories)."""
+"""What a YAML 1.1 or 1.2 reader takes for something other than a string."""
 
 _SHORT_ESCAPES = {
     "\0": "\\0", "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f",

@@ -1,15 +1,15 @@
 """The ledger: releases, indexes and the live head, in a target's state store (spec 5).
 
-Records and indexes are immutable; only `head.json` is ever replaced, and only by compare-and-swap.
-Everything that is written here is read back by `orjson`, and what cannot be read is said, never
-taken for "nothing is live".
+Records and indexes are immutable; the head and the journal are only ever replaced by
+compare-and-swap, so nothing that was decided from an older state is ever written. What is read
+back and cannot be understood is said, never taken for "nothing is live".
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 import orjson
@@ -17,11 +17,13 @@ import orjson
 from exporter.core.artifacts import Entry, Index
 from exporter.core.release import Head, Release, index_json, parse_index
 from exporter.errors import Refused, StoreError
+from exporter.publish.journal import Journal
 from exporter.stores.base import Attributes, IfAbsent, IfMatch, ObjectStore, PreconditionFailed
 
-__all__ = ["Ledger", "LiveState", "PackedIndex", "pack_index"]
+__all__ = ["Ledger", "LiveState", "LostSwap", "Noted", "PackedIndex", "pack_index"]
 
 _HEAD = "head.json"
+_JOURNAL = "journal.json"
 _JSON = Attributes("application/json; charset=utf-8", "no-store")
 _Parsed = TypeVar("_Parsed")
 
@@ -33,6 +35,18 @@ class LiveState:
     head: Head | None = None
     release: Release | None = None
     etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """The journal as it was read, with its ETag; clean and without one where there is none."""
+
+    journal: Journal = field(default_factory=Journal)
+    etag: str | None = None
+
+
+class LostSwap(Refused):
+    """Somebody else's release went live first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,11 @@ class Ledger:
     def __init__(self, store: ObjectStore) -> None:
         """Keep the ledger in a private store."""
         self._store = store
+
+    @property
+    def store(self) -> ObjectStore:
+        """Return the state store, for the lease and for probes."""
+        return self._store
 
     def head(self) -> tuple[Head, str] | None:
         """Return the live head with its ETag, or None before the first release."""
@@ -109,19 +128,48 @@ class Ledger:
         """Make a release the live one if the head is still the one that was read.
 
         Raises:
-            Refused: somebody else published meanwhile.
+            LostSwap: somebody else published meanwhile.
         """
-        condition = IfMatch(etag) if etag else IfAbsent()
         try:
-            self._store.put(_HEAD, _dump(asdict(head)), _JSON, condition)
+            self._store.put(_HEAD, _dump(asdict(head)), _JSON, _condition(etag))
         except PreconditionFailed as error:
-            raise Refused(
+            raise LostSwap(
                 "another publish finished while this one was running; the live release is theirs",
                 hint="run again: it starts from the release that is live now",
             ) from error
 
+    def journal(self) -> Noted:
+        """Return what is unfinished on this target."""
+        found = self._store.get(_JOURNAL)
+        if found is None:
+            return Noted()
+        return Noted(self._parse(_JOURNAL, found.body, Journal.from_json), found.info.etag)
+
+    def save_journal(self, journal: Journal, etag: str | None) -> str:
+        """Replace the journal if it still is the one that was read; return its new ETag.
+
+        Raises:
+            PreconditionFailed: somebody else wrote it meanwhile.
+        """
+        return self._store.put(
+            _JOURNAL, orjson.dumps(journal.to_json()), _JSON, _condition(etag)
+        )
+
+    def confirm(self, live: LiveState, noted: Noted) -> None:
+        """Make sure that head and journal are still those that work was prepared from.
+
+        Raises:
+            Refused: another run got there first; nothing was touched.
+        """
+        found = self.head()
+        if (found[1] if found else None) != live.etag or self.journal().etag != noted.etag:
+            raise Refused(
+                "another publish ran on this target while this one was being prepared",
+                hint="run again: it starts from the release that is live now",
+            )
+
     def pending_purge(self, release: str) -> list[dict[str, Any]]:
-        """Return the purge requests that a release still owes the CDN."""
+        """Return the purge requests that a run still owes the CDN (`Journal.owed` names runs)."""
         found = self._store.get(f"purges/{release}.json")
         if found is None:
             return []
@@ -131,7 +179,7 @@ class Ledger:
         return requests
 
     def owe_purge(self, release: str, requests: list[dict[str, Any]]) -> None:
-        """Note purge requests before they are sent; an empty list pays the debt."""
+        """Note purge requests that the CDN did not accept; an empty list pays the debt."""
         key = f"purges/{release}.json"
         if requests:
             self._store.put(key, _dump({"release": release, "requests": requests}), _JSON)
@@ -163,6 +211,10 @@ class Ledger:
                 f"{key} in the state store {self._store.label} cannot be read: {error!r}",
                 hint="it was not written by this exporter, or was damaged since",
             ) from error
+
+
+def _condition(etag: str | None) -> IfAbsent | IfMatch:
+    return IfMatch(etag) if etag else IfAbsent()
 
 
 def _dump(record: Mapping[str, Any]) -> bytes:

@@ -1,51 +1,32 @@
-"""Carrying out a publish: uploads by phase, the ledger, deletions last, then the purge (spec 5).
+"""Carrying out a publish, so that it may die at any moment (spec 5, "Order of a publish").
 
 A reader who follows links from any manifest always finds what they lead to: everything that a file
-links to is uploaded before it, and nothing is deleted before the head has moved on.
+links to is uploaded before it, and nothing is deleted before the head has moved on. What is touched
+is noted in the journal first; whoever runs next ends it or puts it back.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import datetime
-from itertools import groupby
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
-from exporter.core.artifacts import Artifact
-from exporter.core.release import Kind, Release
-from exporter.errors import PurgeError
-from exporter.publish.ledger import Ledger
-from exporter.publish.planning import Prepared
-from exporter.stores.base import Attributes, ObjectStore
+from exporter.core.artifacts import Entry
+from exporter.core.release import Release
+from exporter.errors import ExporterError, StoreBusy
+from exporter.publish.debts import Purger, pay
+from exporter.publish.journal import Journal
+from exporter.publish.lease import LeaseHolder, LeaseLost, refuse_if_held
+from exporter.publish.ledger import Ledger, LostSwap
+from exporter.publish.prepared import Prepared
+from exporter.publish.probe import probe_conditional_writes
+from exporter.publish.run import Run, instant
+from exporter.publish.uploading import CONTENT_TYPE, Uploader
+from exporter.stores.base import ObjectStore, PreconditionFailed
 
-__all__ = ["Published", "Publisher", "Purger", "Run"]
+__all__ = ["CONTENT_TYPE", "Published", "Publisher", "Purger", "Run"]
 
-CONTENT_TYPE = "application/json; charset=utf-8"
-
-
-class Purger(Protocol):
-    """Asks a CDN to forget URLs. A request is one call's body, as plain JSON."""
-
-    def requests(self, changes: Mapping[str, int | None]) -> list[dict[str, Any]]:
-        """Return the requests for changed keys, given each one's last version."""
-
-    def send(self, request: Mapping[str, Any]) -> None:
-        """Send one request; PurgeError where the CDN did not accept it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Who publishes, when, and how hard: what comes from outside into a publish."""
-
-    release_id: str
-    trigger: str
-    exporter: str
-    now: Callable[[], datetime]
-    concurrency: int
-    cache_control: Mapping[str, str]
+_NOTING_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,125 +34,248 @@ class Published:
     """What a publish did; `purge_error` says what the CDN did not accept."""
 
     release: Release
+    """The live release now."""
     purge_error: str = ""
+    is_new: bool = True
+    """False where the live release was only put right."""
+    put: Mapping[str, Entry] = field(default_factory=dict)
+    """What was really put."""
+    files_deleted: int = 0
+
+    @property
+    def files_put(self) -> int:
+        """Return how many files were put."""
+        return len(self.put)
+
+
+class Signatures(Protocol):
+    """Remembers what was signed on its way to the CDN store (spec 4, signed media)."""
+
+    def save(self) -> None:
+        """Save what is not saved yet."""
+
+
+class _NoSignatures:
+    def save(self) -> None:
+        """Do nothing: nothing is signed."""
 
 
 class Publisher:
     """Carries out what was prepared, on one target."""
 
     def __init__(
-        self, cdn: ObjectStore, ledger: Ledger, purger: Purger | None, progress: Callable[[str], None]
+        self,
+        cdn: ObjectStore,
+        ledger: Ledger,
+        purger: Purger | None,
+        progress: Callable[[str], None],
+        signatures: Signatures | None = None,
     ) -> None:
         """Take the stores of a target and its purger; `progress` is told what is being done."""
+        self._signatures = signatures or _NoSignatures()
         self._cdn = cdn
         self._ledger = ledger
         self._purger = purger
         self._progress = progress
 
+    def refuse_if_busy(self, run: Run) -> None:
+        """Refuse before any work is done that another run would make useless.
+
+        Raises:
+            Refused: somebody holds the lease.
+        """
+        refuse_if_held(self._ledger.store, run.now())
+
     def publish(self, prepared: Prepared, run: Run) -> Published:
         """Run the steps.
 
         Raises:
-            StoreError: a store failed; the head has not moved, run again.
-            Refused: another publish finished first.
+            StoreError: a store failed; the journal says how far this came, run again.
+            Refused: somebody else publishes, or did meanwhile.
         """
-        started = run.now()
-        debt = self._debt(prepared)
-        self._upload(prepared, run)
+        if prepared.live.head is None:
+            probe_conditional_writes(self._ledger.store, run.release_id)
+        with LeaseHolder(self._ledger.store, run) as lease:
+            self._ledger.confirm(prepared.live, prepared.noted)
+            return self._publish(prepared, run, lease)
+
+    def _publish(self, prepared: Prepared, run: Run, lease: LeaseHolder) -> Published:
+        work = self._work(run, lease)
+        try:
+            return work.publish(prepared)
+        except LeaseLost:
+            self._note_suspects(work.journal)
+            raise
+        except LostSwap:
+            self._note_suspects(work.journal)
+            self._undo(prepared, run, lease)
+            raise
+
+    def _work(self, run: Run, lease: LeaseHolder) -> _Publishing:
+        uploader = Uploader(self._cdn, run, lease, self._progress)
+        tools = _Tools(self._ledger, self._purger, uploader, self._signatures)
+        return _Publishing(tools, run, lease)
+
+    def _undo(self, prepared: Prepared, run: Run, lease: LeaseHolder) -> None:
+        """Put back what the winner's release says; what fails here the next run does."""
+        if prepared.rework is None:
+            return
+        self._progress("another release went live first: undoing what this run put")
+        try:
+            lease.keep(surely=True)
+            self._work(run, lease).publish(prepared.rework.undo())
+        except (ExporterError, PreconditionFailed) as error:
+            self._progress(f"not undone yet, the next run does it: {error.message}")
+
+    def _note_suspects(self, mine: Journal) -> None:
+        """Note what this run may have spoilt in the journal that somebody else writes now."""
+        if not mine.put and not mine.delete:
+            return
+        for _ in range(_NOTING_ATTEMPTS):
+            noted = self._ledger.journal()
+            journal = noted.journal.with_suspects(mine.dirty(""), mine.plans)
+            try:
+                self._ledger.save_journal(journal, noted.etag)
+            except PreconditionFailed:
+                continue
+            return
+        self._progress("could not note what this run may have spoilt: run `exporter verify`")
+
+
+@dataclass(frozen=True, slots=True)
+class _Tools:
+    ledger: Ledger
+    purger: Purger | None
+    uploader: Uploader
+    signatures: Signatures
+
+
+class _Publishing:
+    """One publish under way: what it noted last, and what it does."""
+
+    def __init__(self, tools: _Tools, run: Run, lease: LeaseHolder) -> None:
+        self._ledger = tools.ledger
+        self._purger = tools.purger
+        self._uploader = tools.uploader
+        self._signatures = tools.signatures
+        self._run = run
+        self._lease = lease
+        self._etag: str | None = None
+        self.journal = Journal()
+
+    def publish(self, prepared: Prepared) -> Published:
+        started = instant(self._run.now())
+        self._etag = prepared.noted.etag
+        unfinished = prepared.delta.touches or not prepared.noted.journal.is_clean
+        if unfinished:
+            self._note(prepared.journal(self._run.release_id))
+        prepared = self._upload(prepared)
+        self._signatures.save()
+        release = prepared.live.release
+        if release is None or prepared.makes_release:
+            release = self._record(prepared, started)
+        gone = (*prepared.delta.delete, *prepared.delta.leftovers)
+        self._uploader.delete(gone)
+        self._signatures.save()
+        error = self._purge() if unfinished else ""
+        if unfinished:
+            self._clean(prepared, owes=bool(error))
+        is_new = prepared.makes_release
+        put = {key: artifact.entry for key, artifact in prepared.delta.put.items()}
+        return Published(release, error, is_new, put, len(gone))
+
+    def _note(self, journal: Journal) -> None:
+        """Replace the journal.
+
+        Raises:
+            LeaseLost: somebody else wrote it, and so works on this target.
+        """
+        self._lease.keep()
+        try:
+            self._etag = self._ledger.save_journal(journal, self._etag)
+        except PreconditionFailed as error:
+            raise LeaseLost(
+                "another run works on this target: it replaced the journal of this one",
+                hint="look at `exporter status`; run again when the other one is done",
+            ) from error
+        self.journal = journal
+
+    def _upload(self, prepared: Prepared) -> Prepared:
+        """Upload; leave out the plans that fail for good, and put their files back."""
+        failed: dict[str, str] = {}
+        while new := self._uploader.upload(prepared):
+            error = next(iter(new.values()))
+            away = all(isinstance(one, StoreBusy) for one in new.values())
+            everyone = new.keys() >= prepared.uploading
+            if prepared.rework is None or not self._uploader.has_put or (away and everyone):
+                raise error
+            failed.update({plan: problem.message for plan, problem in new.items()})
+            spoilt = {
+                key: written
+                for key, written in self.journal.put.items()
+                if key in self._uploader.attempted
+            }
+            prepared = prepared.rework.without(failed, spoilt)
+            self._note(prepared.rejournal(self.journal))
+        return prepared
+
+    def _record(self, prepared: Prepared, started: str) -> Release:
+        """Save the indexes and the release, then make it the live one."""
         for packed in prepared.indexes:
             self._ledger.save_index(packed)
-        requests = debt + self._requests(prepared)
-        release = _release(prepared, run, started)
-        if requests:
-            self._ledger.owe_purge(release.id, requests)
+        release = self._release(prepared, started)
         self._ledger.save_release(release)
+        self._lease.keep(surely=True)
         self._ledger.swap_head(release.head, prepared.live.etag)
-        self._delete(prepared)
-        error = self._purge(release.id, requests)
-        if debt and prepared.live.head:
-            self._ledger.owe_purge(prepared.live.head.release, [])
-        return Published(release, error)
+        return release
 
-    def settle(self, prepared: Prepared) -> str:
-        """Send what the live release still owes the CDN; return what it did not accept."""
-        head = prepared.live.head
-        return self._purge(head.release, self._debt(prepared)) if head else ""
+    def _release(self, prepared: Prepared, started: str) -> Release:
+        delta, head, run = prepared.delta, prepared.live.head, self._run
+        release = Release(
+            run.release_id,
+            prepared.kind,
+            prepared.commit.sha,
+            prepared.fingerprint,
+            run.exporter,
+        )
+        return replace(
+            release,
+            parent_release=head.release if head else "",
+            parent_commit=head.commit if head else "",
+            trigger=run.trigger,
+            started_at=started,
+            finished_at=instant(run.now()),
+            plans=prepared.outcomes,
+            lessons=prepared.lessons,
+            files_put=len(delta.put),
+            bytes_put=sum(artifact.entry.size for artifact in delta.put.values()),
+            files_deleted=len(delta.delete) + len(delta.leftovers),
+            urls_to_purge=len(self.journal.unpurged()) if self._purger else 0,
+        )
 
-    def _debt(self, prepared: Prepared) -> list[dict[str, Any]]:
-        head = prepared.live.head
-        return self._ledger.pending_purge(head.release) if head and self._purger else []
-
-    def _upload(self, prepared: Prepared, run: Run) -> None:
-        """Upload what differs; each phase is complete before the next."""
-        ordered = sorted(prepared.delta.put.values(), key=lambda a: (a.kind.phase, a.key))
-        for phase, artifacts in groupby(ordered, key=lambda a: a.kind.phase):
-            batch = list(artifacts)
-            self._progress(f"uploading {len(batch)} files (phase {phase + 1} of 4)")
-            self._upload_all(batch, prepared.commit.sha, run)
-
-    def _upload_all(self, artifacts: Iterable[Artifact], commit: str, run: Run) -> None:
-        with ThreadPoolExecutor(run.concurrency) as pool:
-            futures = [pool.submit(self._put, artifact, commit, run) for artifact in artifacts]
-            try:
-                for future in futures:
-                    future.result()
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
-
-    def _put(self, artifact: Artifact, commit: str, run: Run) -> None:
-        cache_control = run.cache_control[artifact.kind.value]
-        digest = hashlib.sha256(artifact.data).hexdigest()
-        metadata = {"commit": commit, "sha256": digest}
-        self._cdn.put(artifact.key, artifact.data, Attributes(CONTENT_TYPE, cache_control, metadata))
-
-    def _delete(self, prepared: Prepared) -> None:
-        keys = list(prepared.delta.delete)
-        if keys:
-            self._progress(f"deleting {len(keys)} files that nothing refers to")
-            self._cdn.delete(keys)
-
-    def _requests(self, prepared: Prepared) -> list[dict[str, Any]]:
-        delta = prepared.delta
-        changes: dict[str, int | None] = dict.fromkeys(delta.put)
-        changes.update({key: entry.version for key, entry in (*delta.before.items(), *delta.delete.items())})
-        return self._purger.requests(changes) if self._purger and changes else []
-
-    def _purge(self, release: str, requests: list[dict[str, Any]]) -> str:
-        """Send purge requests; those that fail stay in the ledger for the next run."""
-        if not requests or self._purger is None:
+    def _purge(self) -> str:
+        """Tell the CDN's cache; return what it did not accept."""
+        if self._purger is None:
             return ""
-        self._progress(f"purging the CDN's cache ({len(requests)} requests)")
-        failed: list[dict[str, Any]] = []
-        error = ""
-        for request in requests:
-            try:
-                self._purger.send(request)
-            except PurgeError as problem:
-                failed.append(request)
-                error = problem.message
-        self._ledger.owe_purge(release, failed)
-        return error
+        changes, owed = self.journal.unpurged(), self.journal.owed
+        return pay(self._ledger, self._purger, changes, owed, self._lease.keep)
 
+    def _clean(self, prepared: Prepared, *, owes: bool) -> None:
+        """Note that nothing is left to do but what could not be done."""
+        clean = Journal(
+            run=self._run.release_id,
+            plans=self.journal.plans if prepared.stuck else (),
+            suspect=prepared.stuck,
+            owed=(self._run.release_id,) if owes else (),
+        )
+        try:
+            self._ledger.save_journal(clean, self._etag)
+        except PreconditionFailed:
+            self._clean_around(clean)
 
-def _release(prepared: Prepared, run: Run, started: datetime) -> Release:
-    delta = prepared.delta
-    head = prepared.live.head
-    return replace(
-        Release(run.release_id, Kind.PUBLISH, prepared.commit.sha, prepared.fingerprint, run.exporter),
-        parent_release=head.release if head else "",
-        parent_commit=head.commit if head else "",
-        trigger=run.trigger,
-        started_at=_instant(started),
-        finished_at=_instant(run.now()),
-        plans=prepared.outcomes,
-        lessons=prepared.lessons,
-        files_put=len(delta.put),
-        bytes_put=sum(artifact.entry.size for artifact in delta.put.values()),
-        files_deleted=len(delta.delete),
-        urls_to_purge=0,
-    )
-
-
-def _instant(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    def _clean_around(self, clean: Journal) -> None:
+        """Keep what another run noted in the journal; leave one alone that is its own."""
+        noted = self._ledger.journal()
+        if noted.journal.run == self._run.release_id:
+            rest = clean.with_suspects(noted.journal.suspect, noted.journal.plans)
+            self._ledger.save_journal(rest, noted.etag)

@@ -12,6 +12,7 @@ can be stored as its body and read back.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -119,7 +120,7 @@ class CloudflarePurger:
         endpoint: str = ENDPOINT,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        import httpx  # noqa: PLC0415 (slow)
+        import httpx  # not at the top: it is slow, and planning needs none of it
 
         if not _TOKEN.fullmatch(api_token):
             # Sent as it is, the header's error message would show it.
@@ -148,7 +149,7 @@ class CloudflarePurger:
     def purge(self, batch: PurgeBatch) -> None:
         """Clear a batch, or raise `PurgeError` with Cloudflare's own words."""
         waited_s = 0.0
-        for attempt in range(1, MAX_ATTEMPTS + 1):
+        for attempt in itertools.count(1):
             refusal = self._ask(batch)
             if refusal is None:
                 return
@@ -159,12 +160,12 @@ class CloudflarePurger:
             waited_s += wait_s
 
     def _ask(self, batch: PurgeBatch) -> _Refusal | None:
-        import httpx  # noqa: PLC0415 (slow)
+        import httpx
 
         try:
             answer = self._client.post(self._url, json=batch.body())
         except httpx.TransportError as error:
-            return _Refusal(f"no answer: {error or type(error).__name__}", passing=True)
+            return _Refusal(f"no answer: {str(error) or type(error).__name__}", passing=True)
         return _refusal(answer)
 
     def _error(self, batch: PurgeBatch, refusal: _Refusal, attempts: int) -> PurgeError:

@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 Columns = Mapping[str, Mapping[str, str]]
-"""Declared type by column, by table; a table that is not there has no columns."""
+"""Declared type (MariaDB: and character set) by column, by table; one not there has none."""
 
 _OF_CHILDREN = ("parent", "parenttype", "parentfield")
 _NEVER_READ = frozenset(
@@ -123,7 +123,8 @@ def existing_columns(connection: Connection) -> Columns:
 
 _SQLITE_COLUMNS = text("SELECT name, type FROM pragma_table_info(:table)")
 _MARIADB_COLUMNS = text(
-    "SELECT table_name, column_name, column_type FROM information_schema.columns"
+    "SELECT table_name, column_name, CONCAT_WS(' ', column_type, character_set_name)"
+    " FROM information_schema.columns"
     " WHERE table_schema = DATABASE() AND table_name IN :tables"
 )
 

@@ -8,14 +8,16 @@ for one name. Documents come in no promised order, a few hundred at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import Connection, Engine, literal_column, select, table
+from sqlalchemy import Connection, Engine, Executable, column, func, literal_column, select, table
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.elements import quoted_name
 
-from exporter.core.model import DOCTYPES, ChildTable, DocType, Document, ExtraFields
+from exporter.core.model import DOCTYPES, ChildTable, DocType, Document, ExtraFields, Field, Ref
 from exporter.core.normalise import RawRow, document, document_name
 from exporter.errors import SourceError
 from exporter.source.address import (
@@ -34,10 +36,12 @@ from exporter.source.columns import (
     extra_columns,
     missing_report,
     read_of,
+    table_name,
     table_names,
 )
+from exporter.source.digests import document_digests
 
-__all__ = ["Source", "open_source"]
+__all__ = ["Source", "View", "open_source"]
 
 DOCUMENTS_AT_A_TIME = 500
 MAX_ATTEMPTS = 5
@@ -68,6 +72,22 @@ class Source:
         self._engine = engine
         self._extra_fields = extra_fields
 
+    @contextmanager
+    def view(self) -> Iterator[View]:
+        """Open one consistent view of all tables, which lasts until the end of the block.
+
+        Raises:
+            SourceError: the database cannot be read, or lacks a table or a column.
+        """
+        with translated(self.label), self._engine.connect() as connection:
+            existing = self._held_columns(connection)
+            problem = missing_report(existing, self.label)
+            if problem:
+                raise problem
+            reads = _reads(existing, self._extra_fields)
+            shapes = [_shape(read, existing) for read in reads]
+            yield View(connection, reads, repr((self.label, shapes)))
+
     def documents(self) -> Iterator[Document]:
         """Yield every document in one consistent view, which lasts until the last one.
 
@@ -75,18 +95,20 @@ class Source:
             SourceError: the database cannot be read, lacks a table or a column, or holds a value
                 that cannot be understood.
         """
-        with self._view() as (connection, existing):
-            for doctype in DOCTYPES.values():
-                yield from self._documents_of(connection, doctype, existing)
+        with self.view() as view:
+            yield from view.documents()
 
-    @contextmanager
-    def _view(self) -> Iterator[tuple[Connection, Columns]]:
+    def watermark(self) -> str:
+        """Return what differs as soon as a table has other rows, or a row saved later.
+
+        It is cheap and not exact: an edit that leaves `modified` alone does not move it.
+
+        Raises:
+            SourceError: the database cannot be read.
+        """
         with translated(self.label), self._engine.connect() as connection:
-            existing = self._held_columns(connection)
-            problem = missing_report(existing, self.label)
-            if problem:
-                raise problem
-            yield connection, existing
+            existing = existing_columns(connection)
+            return repr([_newest(connection, name, columns) for name, columns in existing.items()])
 
     def _held_columns(self, connection: Connection) -> Columns:
         """Begin a view and return the columns that every table keeps for as long as it lasts."""
@@ -100,21 +122,95 @@ class Source:
             hint="run again when `bench migrate` has finished",
         )
 
-    def _documents_of(
-        self, connection: Connection, doctype: DocType, existing: Columns
-    ) -> Iterator[Document]:
-        extra = extra_columns(doctype, self._extra_fields.get(doctype.name, ()), existing)
-        parents = read_of(doctype, extra, existing)
-        tables = [(child, read_of(child, (), existing)) for child in doctype.children]
-        names = connection.execute(parents.names).scalars().all()
-        for chunk in _chunks([document_name(name, doctype.label) for name in names]):
-            found = {
-                child.field: _by_parent(connection, read, doctype, child, chunk)
-                for child, read in tables
-            }
-            for name, row in _by_name(connection, parents, chunk).items():
-                rows = {field: by_parent.get(name, ()) for field, by_parent in found.items()}
-                yield document(doctype, row, rows, extra)
+
+@dataclass(frozen=True, slots=True)
+class _DocTypeRead:
+    """What is read of a DocType's tables."""
+
+    doctype: DocType
+    extra: tuple[Field, ...]
+    parents: TableRead
+    children: tuple[tuple[ChildTable, TableRead], ...]
+
+
+class View:
+    """All tables at one moment, in one transaction."""
+
+    def __init__(
+        self, connection: Connection, reads: Sequence[_DocTypeRead], identity: str
+    ) -> None:
+        self._connection = connection
+        self._reads = reads
+        self.identity = identity
+        """What tells this database, and what is read of it, from any other."""
+
+    def digests(self) -> Iterator[tuple[Ref, str | None]]:
+        """Yield every document's digest; None where the database could not compute one.
+
+        Raises:
+            SourceError: the database cannot be read.
+        """
+        for read in self._reads:
+            children = [(child, of_child.columns) for child, of_child in read.children]
+            columns = read.parents.columns
+            yield from document_digests(self._connection, read.doctype, columns, children)
+
+    def documents(self, only: Collection[Ref] | None = None) -> Iterator[Document]:
+        """Yield every document, or those of `only` that exist.
+
+        Raises:
+            SourceError: the database cannot be read, or holds a value that cannot be understood.
+        """
+        wanted: dict[str, list[str]] = {}
+        for doctype, name in only or ():
+            wanted.setdefault(doctype, []).append(name)
+        for read in self._reads:
+            names = self._names(read) if only is None else wanted.get(read.doctype.name, ())
+            for chunk in _chunks(names):
+                yield from self._chunk(read, chunk)
+
+    def _names(self, read: _DocTypeRead) -> list[str]:
+        names = self._connection.execute(read.parents.names).scalars().all()
+        return [document_name(name, read.doctype.label) for name in names]
+
+    def _chunk(self, read: _DocTypeRead, names: list[str]) -> Iterator[Document]:
+        found = {
+            child.field: _by_parent(self._connection, of_child, read.doctype, child, names)
+            for child, of_child in read.children
+        }
+        for name, row in _by_name(self._connection, read.parents, names).items():
+            rows = {field: by_parent.get(name, ()) for field, by_parent in found.items()}
+            yield document(read.doctype, row, rows, read.extra)
+
+
+def _reads(existing: Columns, extra_fields: ExtraFields) -> list[_DocTypeRead]:
+    reads = []
+    for doctype in DOCTYPES.values():
+        extra = extra_columns(doctype, extra_fields.get(doctype.name, ()), existing)
+        children = tuple((child, read_of(child, (), existing)) for child in doctype.children)
+        reads.append(_DocTypeRead(doctype, extra, read_of(doctype, extra, existing), children))
+    return reads
+
+
+def _shape(read: _DocTypeRead, existing: Columns) -> tuple[object, ...]:
+    """Return what is read of a DocType, with the types that its columns have."""
+    tables = [(read.doctype.name, read.parents)]
+    tables += [(child.doctype, of_child) for child, of_child in read.children]
+    declared = [
+        [(name, existing[table_name(doctype)][name]) for name in table_read.columns]
+        for doctype, table_read in tables
+    ]
+    return (read.extra, declared)
+
+
+def _newest(connection: Connection, name: str, columns: Collection[str]) -> tuple[object, ...]:
+    if not columns:
+        return (name,)
+    source = table(quoted_name(name, quote=True))
+    statement: Executable = select(func.count()).select_from(source)
+    if "modified" in columns:
+        statement = select(func.count(), func.max(column("modified"))).select_from(source)
+    return (name, *(str(value) for value in connection.execute(statement).one()))
 
 
 def _hold_tables(connection: Connection) -> bool:
@@ -136,7 +232,7 @@ def _hold_tables(connection: Connection) -> bool:
     return True
 
 
-def _chunks(names: Sequence[str]) -> Iterator[list[str]]:
+def _chunks(names: Iterable[str]) -> Iterator[list[str]]:
     waiting = iter(names)
     while chunk := list(islice(waiting, DOCUMENTS_AT_A_TIME)):
         yield chunk

@@ -12,7 +12,15 @@ from typing import Protocol
 
 from exporter.errors import Refused
 
-__all__ = ["Attributes", "IfAbsent", "IfMatch", "ObjectInfo", "ObjectStore", "PreconditionFailed", "StoredObject"]
+__all__ = [
+    "Attributes",
+    "IfAbsent",
+    "IfMatch",
+    "ObjectInfo",
+    "ObjectStore",
+    "PreconditionFailed",
+    "StoredObject",
+]
 
 
 class PreconditionFailed(Refused):
@@ -67,7 +75,13 @@ class ObjectStore(Protocol):
     def label(self) -> str:
         """Name the store for people, without credentials: `s3://bucket/prefix`."""
 
-    def put(self, key: str, body: bytes, attributes: Attributes, condition: IfAbsent | IfMatch | None = None) -> str:
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        attributes: Attributes,
+        condition: IfAbsent | IfMatch | None = None,
+    ) -> str:
         """Store an object whole or not at all and return its ETag.
 
         Raises:

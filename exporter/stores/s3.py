@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from exporter.errors import StoreError
+from exporter.errors import StoreBusy, StoreError
 from exporter.stores.base import (
     Attributes,
     IfAbsent,
@@ -50,7 +50,10 @@ READ_TIMEOUT_S = 60
 _LOST_CODES = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 _BATCH_REFUSALS = frozenset({400, 401, 403, 405, 411, 501})
 
-_KEYS_HINT = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and that they may read and write this bucket"
+_KEYS_HINT = (
+    "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: they must be of this store, "
+    "and may read and write this bucket"
+)
 _CLOCK_HINT = "set this machine's clock: it differs from the store's by too much"
 _LATER_HINT = "the store is busy or broken at the moment; run again later"
 _OTHER_HINT = "look the code up in the store's documentation; nothing was half-written"
@@ -82,6 +85,11 @@ class S3Store:
     def label(self) -> str:
         """Name the bucket and the prefix."""
         return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+
+    @property
+    def refuses_batches(self) -> bool:
+        """Tell whether the store was found to refuse batch deletes, so keys go one by one."""
+        return self._refuses_batches
 
     def put(
         self,
@@ -210,13 +218,18 @@ class S3Store:
     @contextmanager
     def _translated(self, operation: str, key: str) -> Iterator[S3Client]:
         """Lend the client; turn its errors into `StoreError`."""
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 (slow)
+        from botocore import exceptions
+        from botocore.exceptions import BotoCoreError, ClientError
 
         what = f"{self.label}: could not {operation} {key or 'objects'}"
         try:
             yield self._client()
         except ClientError as error:
-            raise StoreError(f"{what}: {self._reason(error)}", hint=self._hint(error)) from error
+            busy = _status(error) == 429 or _status(error) >= 500
+            kind = StoreBusy if busy else StoreError
+            raise kind(f"{what}: {self._reason(error)}", hint=self._hint(error)) from error
+        except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
+            raise StoreBusy(f"{what}: {error}", hint=self._connection_hint(error)) from error
         except BotoCoreError as error:
             raise StoreError(f"{what}: {error}", hint=self._connection_hint(error)) from error
 
@@ -240,18 +253,11 @@ class S3Store:
         return _LATER_HINT if status == 429 or status >= 500 else _OTHER_HINT
 
     def _connection_hint(self, error: BotoCoreError) -> str:
-        from botocore.exceptions import (  # noqa: PLC0415 (slow)
-            ConnectionError as BotoConnectionError,
-        )
-        from botocore.exceptions import (  # noqa: PLC0415 (slow)
-            HTTPClientError,
-            NoCredentialsError,
-            PartialCredentialsError,
-        )
+        from botocore import exceptions
 
-        if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
             return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        if isinstance(error, (HTTPClientError, BotoConnectionError)):
+        if isinstance(error, (exceptions.HTTPClientError, exceptions.ConnectionError)):
             return f"check `s3.endpoint_url` and the network; the endpoint is {self._endpoint}"
         return "check the target's `store`, `state` and `s3` in exporter.yaml"
 
@@ -262,9 +268,9 @@ class S3Store:
 
 def _connect(options: S3Options, concurrency: int) -> S3Client:
     """Make a client with the settings of spec 7; no request is made yet."""
-    from boto3.session import Session  # noqa: PLC0415 (slow)
-    from botocore.config import Config  # noqa: PLC0415 (slow)
-    from botocore.handlers import add_expect_header  # noqa: PLC0415 (slow)
+    from boto3.session import Session
+    from botocore.config import Config
+    from botocore.handlers import add_expect_header
 
     config: Config = Config(
         signature_version="s3v4",

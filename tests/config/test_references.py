@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from exporter.config import (
     Build,
+    Publish,
     Purge,
     Secret,
     Snapshot,
@@ -162,6 +163,21 @@ targets:
         "exporter.yaml:3: targets.t.store: must be a folder, a file:/// URL or s3://bucket/prefix, "
         "not the value of S"
     )
+
+
+def test_a_rule_that_a_variable_breaks_waits_until_its_section_is_used(folder: Path) -> None:
+    text = """\
+build: {credential_patterns: ["${P}"]}
+media:
+  signed: [{prefix: "https://m.example/", bucket: m, expires: "${E}"}]
+  refresh_before: 2h
+"""
+    config = load(folder, text, {"P": "(", "E": "1h"})
+    assert config.publish == Publish()
+    with pytest.raises(ConfigError, match="not a regular expression"):
+        _ = config.build
+    with pytest.raises(ConfigError, match="must be shorter than the 1h"):
+        _ = config.media
 
 
 def test_a_variable_cannot_stand_for_a_whole_section(folder: Path) -> None:

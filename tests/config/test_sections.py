@@ -32,7 +32,6 @@ def test_the_example_of_the_documentation_gives_every_section(folder: Path) -> N
     assert config.source == Source({"Memora Lesson": ("difficulty",)})
     assert config.source_url().reveal() == "mysql+pymysql://reader:hunter2@db/site"
     assert config.snapshot == Snapshot(author="Bot <bot@example.org>")
-    assert (config.snapshot.author_name, config.snapshot.author_email) == ("Bot", "bot@example.org")
     assert config.watch == Watch(poll_s=15, interval_s=300, threshold=50)
     assert config.build == Build()
     assert config.checks == {"W203": "off", "W205": "error"}

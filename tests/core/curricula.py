@@ -35,11 +35,11 @@ BELOW: Sequence[tuple[Callable[..., Document], int, int]] = (
 @st.composite
 def curricula(draw: st.DrawFn) -> tuple[Document, ...]:
     """Draw subjects with all that is below them; some nodes are orphans."""
-    above = [subject(name, **draw(_fields(is_subject=True))) for name in draw(_names(1, 2))]
+    above = [subject(name, **draw(_fields(subject))) for name in draw(_names(1, 2))]
     documents = list(above)
     for build, least, most in BELOW:
         parents = st.sampled_from([*3 * [node.name for node in above], NAMES[0]])
-        fields = _fields(is_track=build is track)
+        fields = _fields(build)
         names = draw(_names(least, most))
         above = [build(name, draw(parents), **draw(fields)) for name in names]
         documents += above
@@ -60,20 +60,21 @@ def _names(least: int, most: int) -> st.SearchStrategy[list[str]]:
     return st.lists(some, min_size=least, max_size=most, unique=True)
 
 
-def _fields(
-    *, is_subject: bool = False, is_track: bool = False
-) -> st.SearchStrategy[dict[str, Value]]:
+def _fields(build: Callable[..., Document]) -> st.SearchStrategy[dict[str, Value]]:
     of_all: dict[str, st.SearchStrategy[Value]] = {
         "is_published": mostly,
         "is_free_preview": rarely,
         "required_item": items,
         "sort_order": orders,
-        "is_linear": st.booleans(),
         "title": st.sampled_from(("", "Title", "عنوان")),
     }
-    of_subjects = {"is_public": rarely} if is_subject else {}
-    of_tracks = {"is_sold_separately": rarely, "parent_item_required": st.booleans()}
-    return st.fixed_dictionaries({**of_all, **of_subjects, **(of_tracks if is_track else {})})
+    if build is not lesson:
+        of_all["is_linear"] = st.booleans()
+    if build is subject:
+        of_all["is_public"] = rarely
+    if build is track:
+        of_all |= {"is_sold_separately": rarely, "parent_item_required": st.booleans()}
+    return st.fixed_dictionaries(of_all)
 
 
 def _rows(documents: Sequence[Document]) -> st.SearchStrategy[Row]:

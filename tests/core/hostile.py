@@ -24,9 +24,5 @@ _CHARACTERS = st.one_of(
     st.characters(exclude_categories=["Cs"]),
 )
 
-NAMES = st.one_of(
-    st.sampled_from(_HOSTILE_NAMES), st.text(_CHARACTERS, min_size=1, max_size=12)
-)
-TEXTS = st.one_of(
-    st.sampled_from(_HOSTILE_TEXTS), st.text(_CHARACTERS, min_size=1, max_size=20)
-)
+NAMES = st.one_of(st.sampled_from(_HOSTILE_NAMES), st.text(_CHARACTERS, min_size=1, max_size=12))
+TEXTS = st.one_of(st.sampled_from(_HOSTILE_TEXTS), st.text(_CHARACTERS, min_size=1, max_size=20))

@@ -68,7 +68,7 @@ class Spec3:
 
     def paths(self) -> list[Path]:
         nodes = [one for one in self.documents if one.doctype in CURRICULUM]
-        paths = [(one,) for one in nodes if one.doctype == SUBJECT]
+        paths: list[Path] = [(one,) for one in nodes if one.doctype == SUBJECT]
         for doctype in CURRICULUM[1:]:
             paths += [
                 (*path, one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 
 import pytest
@@ -14,10 +15,18 @@ from tests.core.school import lesson, override, plan, school, subject, topic, tr
 
 LEVELS = ("public", "authenticated", "free_preview", "paid")
 NODES = (subject(), track(), unit(), topic(), lesson())
-BUILDERS = {"S": subject, "T": track, "U": unit, "O": topic, "L": lesson}
+BUILDERS: dict[str, Callable[..., Document]] = {
+    "S": subject,
+    "T": track,
+    "U": unit,
+    "O": topic,
+    "L": lesson,
+}
 
 
-def view(*documents: Document, default: str = "authenticated", plan_: Document | None = None) -> PlanView:
+def view(
+    *documents: Document, default: str = "authenticated", plan_: Document | None = None
+) -> PlanView:
     shown = plan_ or next((one for one in documents if one.name == "PLAN"), plan())
     return view_plan(grow(school(*documents)), shown, default)
 
@@ -35,7 +44,7 @@ def levels(*documents: Document) -> dict[str, str]:
 
 
 # The order of the rules. A node is made to meet some rules; the smallest number must decide.
-# Rule 9 applies to every node below a subject and rule 10 to every subject, so they always take part.
+# Rule 9 applies to every node below a subject and rule 10 to every subject: they always take part.
 
 FIELDS_OF_RULE: dict[int, dict[str, bool | str]] = {
     4: {"is_free_preview": True},
@@ -65,7 +74,7 @@ LEVEL_OF_RULE = {
 def decide(node: str, rules: set[int]) -> Access:
     """Return the access of a node that meets these rules; above it all is public, or free."""
     fields = {key: value for rule in rules for key, value in FIELDS_OF_RULE.get(rule, {}).items()}
-    made = BUILDERS[node](**fields)  # type: ignore[arg-type]
+    made = BUILDERS[node](**fields)
     rows = [override(made, *ACTION_OF_RULE[rule]) for rule in sorted(rules & {1, 2, 3})]
     if node == "T":
         level = "free_preview" if 6 in rules else "public"
@@ -90,7 +99,9 @@ def test_of_two_rules_that_apply_the_first_decides(node: str, low: int, high: in
 
 
 @pytest.mark.parametrize("node", ["S", "T"])
-@pytest.mark.parametrize(("first", "last"), [(a, b) for a in (1, 2, 3) for b in (1, 2, 3) if a != b])
+@pytest.mark.parametrize(
+    ("first", "last"), [(a, b) for a in (1, 2, 3) for b in (1, 2, 3) if a != b]
+)
 def test_of_two_rows_that_set_access_the_last_decides(node: str, first: int, last: int) -> None:
     made = BUILDERS[node]()
     rows = [override(made, *ACTION_OF_RULE[rule]) for rule in (first, last)]
@@ -123,17 +134,24 @@ def test_is_sold_separately_is_a_field_of_tracks_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("default", LEVELS)
-def test_a_subject_without_any_rule_has_the_default_access_and_all_below_inherit_it(default: str) -> None:
-    rules = {name: (node.access.level, node.access.rule) for name, node in shown(default=default).items()}
+def test_a_subject_without_any_rule_has_the_default_access_and_all_below_inherit_it(
+    default: str,
+) -> None:
+    rules = {
+        name: (node.access.level, node.access.rule) for name, node in shown(default=default).items()
+    }
     below = 6 if default == "free_preview" else 9
-    assert rules == {"S": (default, 10)} | {name: (default, below) for name in ("T", "U", "O", "L")}
+    assert rules == {"S": (default, 10)} | dict.fromkeys(("T", "U", "O", "L"), (default, below))
 
 
 # Every action at every level, as it shows at every level.
 
+
 @pytest.mark.parametrize("target", NODES, ids=lambda node: node.name)
 @pytest.mark.parametrize("level", LEVELS)
-def test_set_access_level_counts_for_the_node_and_what_inherits(target: Document, level: str) -> None:
+def test_set_access_level_counts_for_the_node_and_what_inherits(
+    target: Document, level: str
+) -> None:
     at = "STUOL".index(target.name)
     row = override(target, "Set Access Level", level)
     expected = dict.fromkeys("STUOL"[:at], "authenticated") | dict.fromkeys("STUOL"[at:], level)
@@ -149,7 +167,9 @@ def test_set_free_pierces_all_the_way_down_past_items(target: Document) -> None:
 
 
 @pytest.mark.parametrize("target", NODES, ids=lambda node: node.name)
-def test_set_sold_separately_makes_the_node_and_all_below_paid_with_its_item(target: Document) -> None:
+def test_set_sold_separately_makes_the_node_and_all_below_paid_with_its_item(
+    target: Document,
+) -> None:
     at = "STUOL".index(target.name)
     nodes = shown(plan(overrides=[override(target, "Set Sold Separately", "BOOK")]))
     found = {
@@ -198,7 +218,10 @@ def test_set_linear_does_nothing_to_a_lesson() -> None:
 
 
 def test_hide_wins_over_all_rows_before_and_after_it() -> None:
-    rows = [override(topic(), *row) for row in (("Set Free",), ("Hide",), ("Set Access Level", "public"))]
+    rows = [
+        override(topic(), *row)
+        for row in (("Set Free",), ("Hide",), ("Set Access Level", "public"))
+    ]
     assert list(shown(plan(overrides=rows))) == ["S"]
 
 
@@ -249,7 +272,9 @@ BAD_ROWS: list[tuple[Row, str]] = [
 
 
 @pytest.mark.parametrize(("row", "message"), BAD_ROWS)
-def test_a_row_that_cannot_be_understood_is_a_fault_and_has_no_effect(row: Row, message: str) -> None:
+def test_a_row_that_cannot_be_understood_is_a_fault_and_has_no_effect(
+    row: Row, message: str
+) -> None:
     seen = view(plan(overrides=[override(unit(), "Rename", "Kept"), row]))
     assert [(fault.code, fault.position, fault.message) for fault in seen.overrides.faults] == [
         ("E108", 1, message)
@@ -328,11 +353,15 @@ def test_no_item_is_written_where_the_level_is_not_paid(level: str) -> None:
 
 
 def sold(*documents: Document) -> str:
-    return "".join(name for name, node in shown(*documents).items() if node.access.is_sold_separately)
+    return "".join(
+        name for name, node in shown(*documents).items() if node.access.is_sold_separately
+    )
 
 
 def required(*documents: Document) -> str:
-    return "".join(name for name, node in shown(*documents).items() if node.access.parent_item_required)
+    return "".join(
+        name for name, node in shown(*documents).items() if node.access.parent_item_required
+    )
 
 
 @pytest.mark.parametrize(
@@ -357,7 +386,10 @@ def test_rule_3_sells_the_node_and_all_below_separately(target: Document) -> Non
 
 
 def test_rule_3_that_a_later_row_overtakes_sells_nothing() -> None:
-    rows = [override(unit(), "Set Sold Separately", "X"), override(unit(), "Set Access Level", "paid")]
+    rows = [
+        override(unit(), "Set Sold Separately", "X"),
+        override(unit(), "Set Access Level", "paid"),
+    ]
     assert (sold(plan(overrides=rows)), item("U", plan(overrides=rows))) == ("", "")
 
 
@@ -450,13 +482,17 @@ def test_only_listed_subjects_are_shown_in_the_order_of_the_plan() -> None:
 
 def test_subjects_are_ordered_by_the_rows_sort_order_and_else_as_they_stand() -> None:
     orders = {"A": 2, "B": 1, "C": 2, "D": -1}
-    rows = tuple({"subject": name, "sort_order": order} for name, order in orders.items())
+    rows: tuple[Row, ...] = tuple(
+        {"subject": name, "sort_order": order} for name, order in orders.items()
+    )
     made = Document("Memora Academic Plan", "PLAN", {}, {"subjects": rows})
     assert listed_subjects(made) == ["D", "B", "A", "C"]
 
 
 def test_siblings_are_ordered_by_sort_order_then_by_code_point() -> None:
-    lessons = [lesson(name, sort_order=order) for name, order in (("b", 1), ("B", 1), ("é", 1), ("z", 0))]
+    lessons = [
+        lesson(name, sort_order=order) for name, order in (("b", 1), ("B", 1), ("é", 1), ("z", 0))
+    ]
     seen = shown(lesson(sort_order=-5), *lessons)
     assert list(seen)[4:] == ["L", "z", "B", "b", "é"]
 

@@ -143,7 +143,8 @@ def test_a_segment_is_safe_in_a_path_and_in_a_key(name: str) -> None:
     assert written.casefold().split(".")[0] not in {"con", "prn", "aux", "nul", "com1", "lpt9"}
     assert unicodedata.is_normalized("NFC", written)
     assert all(
-        character in "%-.~_ " or unicodedata.category(character)[0] in "LM"
+        character in "%-.~_ "
+        or unicodedata.category(character)[0] in "LM"
         or unicodedata.category(character) == "Nd"
         for character in written
     )

@@ -28,16 +28,23 @@ HOSTILE = [
 ]  # fmt: skip
 
 ALPHABET = st.one_of(
-    st.sampled_from(" \t\n-?:,[]{}#&*!|>'\"%@`\\=~<.0123456789eExXoObB_+TZynYN\x00\x07\x85\u2028\ufeff"),
+    st.sampled_from(
+        " \t\n-?:,[]{}#&*!|>'\"%@`\\=~<.0123456789eExXoObB_+TZynYN\x00\x07\x85\u2028\ufeff"
+    ),
     st.characters(exclude_categories=["Cs"]),
 )
 TEXT = st.one_of(st.sampled_from(HOSTILE), st.text(ALPHABET, max_size=30))
 JSON = st.recursive(
     st.one_of(
-        st.none(), st.booleans(), st.integers(-(2**63), 2**63), st.floats(allow_nan=False, allow_infinity=False), TEXT
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**63), 2**63),
+        st.floats(allow_nan=False, allow_infinity=False),
+        TEXT,
     ),
     lambda inner: st.one_of(
-        st.lists(inner, max_size=4), st.dictionaries(TEXT.filter(lambda k: k != "<<"), inner, max_size=4)
+        st.lists(inner, max_size=4),
+        st.dictionaries(TEXT.filter(lambda k: k != "<<"), inner, max_size=4),
     ),
     max_leaves=12,
 )
@@ -109,7 +116,14 @@ def _reads_differently(read: Any, text: str) -> bool:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1.0, "1.0"), (1e-07, "1.0e-07"), (1.5e300, "1.5e+300"), (1e16, "1.0e+16"), (0.1, "0.1"), (-0.0, "-0.0")],
+    [
+        (1.0, "1.0"),
+        (1e-07, "1.0e-07"),
+        (1.5e300, "1.5e+300"),
+        (1e16, "1.0e+16"),
+        (0.1, "0.1"),
+        (-0.0, "-0.0"),
+    ],
 )
 def test_a_float_is_the_shortest_that_both_versions_read(value: float, text: str) -> None:
     assert float_text(value) == text
@@ -126,21 +140,24 @@ def test_the_form_is_the_one_of_the_specification() -> None:
         "config": {},
         "nested": [["x", []], [{"a": None}]],
     }
-    assert emit(content) == io.StringIO(
-        "name: P-1\n"
-        "subjects:\n"
-        "  - subject: S-1\n"
-        "    sort_order: 1\n"
-        "  - {}\n"
-        "text: |\n"
-        "  one\n"
-        "  two\n"
-        "code: |2-\n"
-        "    indented\n"
-        "  less\n"
-        "config: {}\n"
-        "nested:\n"
-        "  - - x\n"
-        "    - []\n"
-        "  - - a: null\n"
-    ).read()
+    assert (
+        emit(content)
+        == io.StringIO(
+            "name: P-1\n"
+            "subjects:\n"
+            "  - subject: S-1\n"
+            "    sort_order: 1\n"
+            "  - {}\n"
+            "text: |\n"
+            "  one\n"
+            "  two\n"
+            "code: |2-\n"
+            "    indented\n"
+            "  less\n"
+            "config: {}\n"
+            "nested:\n"
+            "  - - x\n"
+            "    - []\n"
+            "  - - a: null\n"
+        ).read()
+    )

@@ -23,9 +23,9 @@ def _files(folder: Path) -> dict[str, bytes]:
 def test_the_committed_snapshot_is_the_demo_school_as_the_tool_writes_it(tmp_path: Path) -> None:
     create_site(tmp_path / "site.db")
     subprocess.run(["git", "init", "-q", str(tmp_path / "repo")], check=True)
-    documents = open_source(f"sqlite:///{tmp_path / 'site.db'}").documents()
+    source = open_source(f"sqlite:///{tmp_path / 'site.db'}")
     options = SnapshotOptions("content-snapshot", author="Test <test@example.org>")
-    take_snapshot(Repository(tmp_path / "repo"), documents, options)
+    take_snapshot(Repository(tmp_path / "repo"), source, options)
     made = _files(tmp_path / "repo" / "content-snapshot")
     assert made == _files(ROOT / "content-snapshot"), "run `make snapshot`"
 

@@ -1,8 +1,8 @@
 """A local server that behaves like Cloudflare's purge interface, as far as its documents tell.
 
 It checks path, token, body and the limit of URLs, records every request, and plays `next_answers`
-before its own. The codes 10000, 7003, 6003/6111 and the envelope are Cloudflare's; the code of a too
-long list is not documented and invented here.
+before its own. The codes 10000, 7003, 6003/6111 and the envelope are Cloudflare's; that of a list
+which is too long is not documented, and invented here.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer in the server's place; `lost` ones are cut off, `reached` says if it did its work."""
+    """An answer in the server's place; 0 is none at all. `reached`: the server did its work."""
 
     status: int = 0
     body: bytes = b""
@@ -47,8 +47,8 @@ def s3_error(status: int, code: str, message: str = "as the test wanted") -> Ans
 class BadNetwork:
     """The proxy's address, what it saw, and the rule by which it spoils."""
 
-    endpoint_url: str
     server: str
+    endpoint_url: str = ""
     spoil: Callable[[Request], Answer | None] = lambda _: None
     seen: list[Request] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -85,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass_on  # noqa: N815 (the parent's names)
 
     def _ask_server(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         with closing(HTTPConnection(urlsplit(self.network.server).netloc, timeout=30)) as upstream:
@@ -106,11 +106,10 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def bad_network(server: str) -> Iterator[BadNetwork]:
     """Run a proxy in front of the server at that URL."""
-    handler = type("Handler", (_Handler,), {})
+    network = BadNetwork(server)
+    handler = type("Handler", (_Handler,), {"network": network})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as proxy:
-        proxy.daemon_threads = True
-        network = BadNetwork(f"http://127.0.0.1:{proxy.server_port}", server)
-        handler.network = network
+        network.endpoint_url = f"http://127.0.0.1:{proxy.server_port}"
         thread = threading.Thread(target=proxy.serve_forever, args=(0.02,))
         thread.start()
         try:

@@ -1,8 +1,8 @@
 """A store in memory: fast, counting its calls, and failing exactly where a test wants it to.
 
-`Faults` may be shared by several stores, so that a crash test can stop a publish at its n-th storage
-call, whichever store that goes to. Deleting many keys is one call a key: a crash may hit between any
-two of them. An iteration over `list` is one call, which may also fail after its last item.
+`Faults` may be shared by several stores, so that a crash test can stop a publish at its n-th
+storage call, whichever store that goes to. Deleting many keys is one call a key: a crash may hit
+between any two. An iteration over `list` is one call, which may also fail after its last item.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ Call = tuple[str, str]
 class Faults:
     """Counts calls from 1 and fails the n-th, before or after its effect.
 
-    `error` is raised as it is: a BaseException acts out a killed process. With `lasting`, every later
-    call fails before its effect, as those of a dead process or to a store that stays away.
+    `error` is raised as it is: a BaseException acts out a killed process. With `lasting`, every
+    later call fails before its effect, as those of a dead process, or to a store that stays away.
     """
 
     def __init__(

@@ -185,7 +185,7 @@ def test_a_put_whose_body_found_no_place_can_be_put_again(store: FolderStore, ro
     (root / "x.json").unlink()
     (root / "x.json").mkdir()
     (root / "x.json" / "in-the-way").write_bytes(b"")
-    with pytest.raises(StoreError, match="could not put x.json") as raised:
+    with pytest.raises(StoreError, match=r"could not put x\.json") as raised:
         store.put("x.json", b"new", JSON)
     assert "a folder stands where a file is needed" in raised.value.hint
 

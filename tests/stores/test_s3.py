@@ -56,7 +56,7 @@ def failure(store: S3Store, operation: str = "get") -> StoreError:
 def test_attributes_are_served_over_http(
     s3_store: S3Store, s3_keys: S3Server, s3_bucket: str
 ) -> None:
-    s3_store.put("plans/خطة 12/manifest.json", "{}".encode(), JSON)
+    s3_store.put("plans/خطة 12/manifest.json", b"{}", JSON)
     with closing(s3_keys.client()) as client:
         url = client.generate_presigned_url(
             "get_object",
@@ -207,7 +207,7 @@ def test_a_batch_that_fails_for_some_keys_is_an_error(spoilt: S3Store, network: 
         b"<Error><Key>b</Key><Code>AccessDenied</Code><Message>locked</Message></Error>"
         b"<Error><Key>c</Key><Code>InternalError</Code><Message>-</Message></Error></DeleteResult>"
     )
-    network.spoil = lambda request: Answer(200, failed)
+    network.spoil = lambda _: Answer(200, failed)
     with pytest.raises(StoreError) as raised:
         spoilt.delete(["gone", "b", "c"])
     assert raised.value.message == (
@@ -219,7 +219,7 @@ def test_a_batch_that_found_nothing_to_delete_is_no_error(
     spoilt: S3Store, network: BadNetwork
 ) -> None:
     gone = b"<DeleteResult><Error><Key>gone</Key><Code>NoSuchKey</Code></Error></DeleteResult>"
-    network.spoil = lambda request: Answer(200, gone)
+    network.spoil = lambda _: Answer(200, gone)
     spoilt.delete(["gone"])
 
 
@@ -294,7 +294,8 @@ def test_missing_keys_are_named(s3_store: S3Store, monkeypatch: pytest.MonkeyPat
     assert error.hint == "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 
 
-def test_an_endpoint_that_nobody_answers_at_is_named(s3_keys: S3Server) -> None:
+@pytest.mark.usefixtures("s3_keys")
+def test_an_endpoint_that_nobody_answers_at_is_named() -> None:
     options = S3Options("http://127.0.0.1:9", attempts=1)
     error = failure(S3Store("bucket", "", options, concurrency=1))
 
@@ -325,6 +326,24 @@ def test_other_refusals_say_what_to_do(
     assert hint in error.hint
 
 
+def test_a_forbidden_head_is_not_a_missing_object(
+    s3_store: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3_store.put("x", b"", PLAIN)
+    wrong = S3Store(s3_store._bucket, "below/here", s3_store._options, concurrency=1)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-secret")
+    with pytest.raises(StoreError, match=r"could not head x: 403: Forbidden \(HTTP 403\)"):
+        wrong.head("x")
+
+
+def test_a_bucket_name_that_cannot_be_one_is_named(s3_keys: S3Server) -> None:
+    store = S3Store("a bucket", "", S3Options(s3_keys.endpoint_url), concurrency=1)
+    error = failure(store)
+
+    assert 'Invalid bucket name "a bucket"' in error.message
+    assert error.hint == "check the target's `store`, `state` and `s3` in exporter.yaml"
+
+
 def test_an_object_that_is_cut_off_is_an_error(network: BadNetwork, s3_bucket: str) -> None:
     store = S3Store(s3_bucket, "", S3Options(network.endpoint_url, attempts=1), concurrency=1)
     network.spoil = lambda _: Answer()
@@ -332,7 +351,8 @@ def test_an_object_that_is_cut_off_is_an_error(network: BadNetwork, s3_bucket: s
     assert "could not get x" in failure(store).message
 
 
-def test_aws_itself_is_asked_in_a_region_that_it_has(s3_keys: S3Server) -> None:
+@pytest.mark.usefixtures("s3_keys")
+def test_aws_itself_is_asked_in_a_region_that_it_has() -> None:
     def endpoint(options: S3Options) -> str:
         return S3Store("bucket", "", options, concurrency=1)._client().meta.endpoint_url
 

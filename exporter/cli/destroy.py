@@ -1,0 +1,56 @@
+"""`exporter destroy`: a throw-away target is taken down, files and ledger (spec 6)."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from exporter.cli.session import Session, is_terminal, pass_session
+from exporter.errors import UsageError
+
+__all__ = ["command"]
+
+
+@click.command("destroy")
+@click.option("--target", required=True, help="The target that is taken down.")
+@click.option("--confirm", default=None, help="The target's name again, instead of being asked.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@pass_session
+def command(session: Session, *, target: str, confirm: str | None, as_json: bool) -> int:
+    """Delete everything that was published to a target, and its ledger. There is no way back.
+
+    It is meant for previews of a pull request. Other objects in the buckets are left alone.
+    """
+    from exporter.publish.destroying import destroy
+
+    opened = session.open_target(target)
+    _require_confirmation(opened.target.name, opened.cdn.label, confirm)
+    done = destroy(opened.cdn, opened.ledger.store, opened.purger, session.new_run(), session.say)
+    if as_json:
+        report = {
+            "target": target,
+            "files": done.files,
+            "records": done.records,
+            "purge_error": done.purge_error,
+        }
+        session.out(json.dumps(report, ensure_ascii=False, indent=2))
+    else:
+        session.out(f"{target}: {done.files} files and {done.records} records deleted")
+    if done.purge_error:
+        session.say(f"not purged: {done.purge_error}; caches forget the files by themselves")
+    return 4 if done.purge_error else 0
+
+
+def _require_confirmation(name: str, label: str, confirm: str | None) -> None:
+    if confirm is None and is_terminal():
+        confirm = click.prompt(
+            f"Everything in {label} will be gone for good. The target's name, to go on", err=True
+        )
+    if confirm != name:
+        said = "" if confirm is None else f", not {confirm!r}"
+        raise UsageError(
+            f"destroying target {name} deletes all that is in {label}: confirm it with its name"
+            f"{said}",
+            hint=f"exporter destroy --target {name} --confirm {name}",
+        )

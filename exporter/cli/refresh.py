@@ -1,0 +1,76 @@
+"""`exporter refresh`: media URLs are signed again before they expire (spec 4)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from exporter.cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from exporter.publish.publisher import Published
+    from exporter.publish.refreshing import Due
+
+__all__ = ["command"]
+
+
+@click.command("refresh")
+@click.option("--target", default=None, help="The target; may be left out where there is one.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@pass_session
+def command(session: Session, *, target: str | None, as_json: bool) -> int:
+    """Sign the media URLs again that expire soon, and nothing else.
+
+    Run it more often than `media.refresh_before`, from cron or a scheduled workflow.
+    """
+    from exporter.publish.livefiles import read_live_files
+    from exporter.publish.refreshing import due_lessons, refresh
+    from exporter.publish.signatures import read_signed
+
+    opened = session.open_target(target)
+    media = session.config.media
+    live = read_live_files(opened.ledger)
+    signed = read_signed(opened.ledger.store)
+    due = due_lessons(live, signed, media, session.now().timestamp())
+    doing = refresh(session.workspace, opened.ledger, live, due, media)
+    signing = opened.signing
+    published = None
+    if doing.prepared:
+        publisher = opened.signing_publisher(signing)
+        published = publisher.publish(doing.prepared, session.new_run())
+    if due.everything and not doing.lost:
+        signing.save(complete=True)
+    return _tell(session, due, published, doing.lost, as_json=as_json)
+
+
+def _tell(
+    session: Session,
+    due: Due,
+    published: Published | None,
+    lost: tuple[str, ...],
+    *,
+    as_json: bool,
+) -> int:
+    if as_json:
+        report = {
+            "release": published.release.id if published else None,
+            "lessons": published.files_put if published else 0,
+            "signed_lessons": len(due.known),
+            "lost": list(lost),
+            "purge_error": published.purge_error if published else "",
+        }
+        session.out(json.dumps(report, ensure_ascii=False, indent=2))
+    elif published:
+        session.out(
+            f"{published.release.id}: {published.files_put} lessons signed again", bold=True
+        )
+    else:
+        session.out(f"nothing to do: no URL of {len(due.known)} signed lessons expires soon")
+    for key in lost:
+        session.say(f"{key} cannot be made again as it was released: run `exporter publish`")
+    if published and published.purge_error:
+        session.say(f"not purged: {published.purge_error}; the next publish tries again")
+        return 4
+    return 1 if lost else 0

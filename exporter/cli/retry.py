@@ -1,0 +1,67 @@
+"""`exporter retry`: plans that failed too often are tried again (spec 5, dead letters)."""
+
+from __future__ import annotations
+
+import click
+
+from exporter.cli.publish import publish_ref
+from exporter.cli.session import OpenTarget, Session, pass_session
+from exporter.errors import UsageError
+
+__all__ = ["command"]
+
+
+@click.command("retry")
+@click.argument("plans", nargs=-1, metavar="PLAN...")
+@click.option("--all", "every", is_flag=True, help="Every dead letter.")
+@click.option("--target", default=None, help="The target; may be left out where there is one.")
+@click.option("--ref", default=None, help="The commit to publish instead of the live one.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@pass_session
+def command(
+    session: Session,
+    *,
+    plans: tuple[str, ...],
+    every: bool,
+    target: str | None,
+    ref: str | None,
+    as_json: bool,
+) -> int:
+    """Try plans again that failed or were held back three times in a row.
+
+    Publishes the live commit again, with these plans in it; their attempts start anew.
+    """
+    from exporter.publish.planning import PublishOptions
+
+    if bool(plans) == every:
+        raise UsageError("name the plans to try again, or say --all")
+    opened = session.open_target(target)
+    commit = _live_commit(session, opened, frozenset(plans))
+    options = PublishOptions(
+        retry=frozenset(plans),
+        retry_all=every,
+        max_delete_ratio=session.config.publish.max_delete_ratio,
+    )
+    return publish_ref(session, opened, ref or commit, options, as_json=as_json)
+
+
+def _live_commit(session: Session, opened: OpenTarget, plans: frozenset[str]) -> str:
+    """Return the commit that is live, fetched if need be, once it is clear what to try again.
+
+    Raises:
+        UsageError: nothing is live, or a plan is no dead letter.
+    """
+    from exporter.content.deepening import find_or_fetch
+
+    live = opened.ledger.live()
+    if live.head is None or live.release is None:
+        raise UsageError("nothing was published yet", hint="run `exporter publish`")
+    dead = {name for name, outcome in live.release.plans.items() if outcome.is_dead}
+    if unknown := sorted(plans - dead):
+        raise UsageError(
+            f"no dead letter of {opened.target.name}: {', '.join(unknown)}",
+            hint=f"dead letters: {', '.join(sorted(dead)) or 'none'}; "
+            "`exporter publish` tries all others by itself",
+        )
+    find_or_fetch(session.repository, live.head.commit)
+    return live.head.commit

@@ -1,0 +1,179 @@
+"""`exporter verify`: do readers get what was released? (spec 5)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from exporter.cli.session import OpenTarget, Session, pass_session
+from exporter.errors import UsageError
+
+if TYPE_CHECKING:
+    from exporter.publish.comparing import Drift
+    from exporter.publish.livefiles import LiveFiles
+    from exporter.publish.publisher import Published
+
+__all__ = ["command"]
+
+_SHOWN = 40
+_ATTEMPTS = 3
+
+
+@click.command("verify")
+@click.option("--target", default=None, help="The target; may be left out where there is one.")
+@click.option(
+    "--via-cdn", is_flag=True, help="Fetch from `base_url`, past the cache and through it."
+)
+@click.option("--repair", is_flag=True, help="Put right what is wrong, as a release of its own.")
+@click.option("--sample", type=click.IntRange(min=1), help="Look at so many files only.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@pass_session
+def command(
+    session: Session,
+    *,
+    target: str | None,
+    via_cdn: bool,
+    repair: bool,
+    sample: int | None,
+    as_json: bool,
+) -> int:
+    """Compare what is on the CDN with the live release: missing, different, extra files.
+
+    The exit status is 1 where something is wrong, and 0 once --repair has put it right.
+    """
+    opened = session.open_target(target)
+    verification = _Verification(session, opened, via_cdn=via_cdn, sample=sample)
+    verification.look()
+    if repair and verification.drift:
+        verification.repair()
+    if as_json:
+        session.out(json.dumps(verification.report(), ensure_ascii=False, indent=2))
+    else:
+        verification.tell()
+    return 0 if verification.is_clean else 1
+
+
+class _Verification:
+    """One run of `verify`."""
+
+    def __init__(
+        self, session: Session, opened: OpenTarget, *, via_cdn: bool, sample: int | None
+    ) -> None:
+        if via_cdn and not opened.target.base_url:
+            raise UsageError(
+                f"target {opened.target.name} has no `base_url` to fetch files from",
+                hint=f"add `base_url: https://cdn.example.org` to targets.{opened.target.name}",
+            )
+        self.session = session
+        self.opened = opened
+        self.via_cdn = via_cdn
+        self.sample = sample
+        self.drift: list[Drift] = []
+        self.left: list[Drift] = []
+        """What a repair did not put right."""
+        self.published: Published | None = None
+        self.looked_at = 0
+        self.live: LiveFiles
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.left if self.published else self.drift)
+
+    def look(self) -> None:
+        """Compare; again where another release went live meanwhile."""
+        from exporter.publish.livefiles import read_live_files
+        from exporter.publish.verifying import extra_objects
+
+        ledger = self.opened.ledger
+        for _ in range(_ATTEMPTS):
+            self.live = live = read_live_files(ledger)
+            keys = list(live.entries)
+            if self.sample is not None:
+                keys = self.session.sample(keys, self.sample)
+            self.session.say(f"looking at {len(keys)} of {len(live.entries)} live files")
+            self.looked_at = len(keys)
+            self.drift = self._compare(keys)
+            if not self.via_cdn and self.sample is None:
+                self.drift += extra_objects(self.opened.cdn, live.entries)
+            head = ledger.head()
+            if not self.drift or (head and head[1] == live.state.etag):
+                return
+
+    def repair(self) -> None:
+        """Publish what puts the drift right, then look at these files again."""
+        from exporter.publish.comparing import Damage
+        from exporter.publish.verifying import repair
+
+        session, opened = self.session, self.opened
+        mending = repair(session.workspace, opened.ledger, self.live, self.drift)
+        if mending.prepared:
+            self.published = opened.publisher.publish(mending.prepared, session.new_run())
+        if mending.lost:
+            session.say(
+                f"{len(mending.lost)} files cannot be made again from git as they were released: "
+                "run `exporter publish`, which makes them anew"
+            )
+        again = [drift.key for drift in self.drift if drift.damage is not Damage.EXTRA]
+        self.left = self._compare(again) if self.published else self.drift
+
+    def report(self) -> dict[str, Any]:
+        return {
+            "target": self.opened.target.name,
+            "release": self.live.release.id,
+            "commit": self.live.release.commit,
+            "via_cdn": self.via_cdn,
+            "live_files": len(self.live.entries),
+            "looked_at": self.looked_at,
+            "drift": [_drift_json(drift) for drift in self.drift],
+            "repaired_by": self.published.release.id if self.published else None,
+            "left": [_drift_json(drift) for drift in self.left],
+            "purge_error": self.published.purge_error if self.published else "",
+            "unfinished": not self.live.noted.journal.is_clean,
+        }
+
+    def tell(self) -> None:
+        out = self.session.out
+        for drift in self.drift if self.session.verbose else self.drift[:_SHOWN]:
+            out(f"{drift.damage.value:9} {drift.key}: {drift.why}", fg="red")
+        if len(self.drift) > _SHOWN and not self.session.verbose:
+            out(f"… and {len(self.drift) - _SHOWN} more (--verbose lists them)")
+        scope = f"{self.looked_at} of {len(self.live.entries)} files of {self.live.release.id}"
+        if not self.live.noted.journal.is_clean:
+            out("a publish is unfinished: run `exporter publish`, which ends it", fg="yellow")
+        if not self.drift:
+            out(f"nothing is wrong: {scope} are as released")
+        elif self.published is None:
+            out(f"{len(self.drift)} objects are wrong; looked at {scope}. Try --repair")
+        else:
+            put, gone = self.published.files_put, self.published.files_deleted
+            out(f"{self.published.release.id}: {put} files put right, {gone} deleted", bold=True)
+            for drift in self.left:
+                out(f"still {drift.damage.value} {drift.key}: {drift.why}", fg="red")
+
+    def _compare(self, keys: list[str]) -> list[Drift]:
+        from exporter.publish.comparing import Expectations
+        from exporter.publish.reader import CdnReader
+        from exporter.publish.signatures import read_signed
+        from exporter.publish.verifying import compare, look_in_store, look_through_cdn
+
+        session, opened = self.session, self.opened
+        publish = session.config.publish
+        expected = Expectations(publish.cache_control, read_signed(opened.ledger.store))
+        entries = {key: self.live.entries[key] for key in keys}
+        if not self.via_cdn:
+            return compare(entries, look_in_store(opened.cdn, expected), publish.concurrency)
+        with CdnReader(publish.concurrency) as reader:
+            look = look_through_cdn(
+                reader.fetch,
+                str(opened.target.base_url),
+                expected,
+                session.token(),
+                version_links=session.config.build.version_links,
+            )
+            return compare(entries, look, publish.concurrency)
+
+
+def _drift_json(drift: Drift) -> dict[str, str]:
+    return {"key": drift.key, "damage": drift.damage.value, "why": drift.why}

@@ -1,0 +1,254 @@
+"""Sending snapshots to the remote repository, never by force (spec 2, step 7).
+
+Only the snapshot folder is ours, so a lost race is settled by starting again on what won it: our
+unsent snapshots are dropped and one is taken on the new base. It holds whatever they held, and
+nothing twice; and a rollback that people made meanwhile is seen. People's unsent commits are kept,
+by rebase. A branch for review has a work tree of its own inside `.git`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from exporter.content.repository import Commit, Repository
+from exporter.content.snapshot import SnapshotResult
+from exporter.content.worktree import only_one, recover
+from exporter.core.holds import Mark, mark_of
+from exporter.core.segments import segment
+from exporter.errors import ExporterError, GitError, Refused, UsageError
+
+__all__ = ["Branch", "branch_of", "keep_branch", "push_snapshot", "remote_name", "review_tree"]
+
+ROUNDS = 5
+"""Lost races in a row after which a run gives up; the next one tries again."""
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+_QUIET = {"GIT_TERMINAL_PROMPT": "0"}
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A branch of ours and its name on the remote; the local ref may be HEAD's."""
+
+    remote: str
+    name: str
+
+    @property
+    def ref(self) -> str:
+        """Return the full name, which is the same on both sides."""
+        return f"refs/heads/{self.name}"
+
+
+def branch_of(repository: Repository) -> Branch:
+    """Return the branch that is checked out, as the remote has it.
+
+    Raises:
+        UsageError: none is, or there is no remote.
+    """
+    try:
+        name = repository.git("symbolic-ref", "--short", "HEAD").decode().strip()
+    except GitError as error:
+        raise UsageError(
+            f"{repository.root} has no branch checked out",
+            hint="check one out: `git switch main`",
+        ) from error
+    return Branch(remote_name(repository), name)
+
+
+def remote_name(repository: Repository) -> str:
+    """Return the remote to push to: `origin`, or the only one.
+
+    Raises:
+        UsageError: there is none, or there are several and none is `origin`.
+    """
+    names = repository.git("remote").decode().split()
+    if "origin" in names or len(names) == 1:
+        return "origin" if "origin" in names else names[0]
+    raise UsageError(
+        f"{repository.root} has {len(names) or 'no'} remotes, and none is `origin`",
+        hint="add one: `git remote add origin URL`",
+    )
+
+
+def push_snapshot(
+    repository: Repository, branch: Branch, author: str, take: Callable[[], SnapshotResult]
+) -> SnapshotResult:
+    """Take a snapshot on what the remote has, and push it.
+
+    `repository` is the work tree in which `take` commits to HEAD.
+
+    Raises:
+        Refused: the remote moved again and again, or people's unsent commits conflict with it.
+        GitError: the remote cannot be reached; what was committed is pushed by the next run.
+    """
+    unreachable = _catch_up(repository, branch, author)
+    result = take()
+    if unreachable:
+        raise unreachable
+    for _ in range(ROUNDS):
+        if _push(repository, branch):
+            return result
+        if failed := _catch_up(repository, branch, author):
+            raise failed
+        result = take()
+    raise Refused(
+        f"{branch.name} moved on {branch.remote} {ROUNDS} times while a snapshot was being pushed",
+        hint="run again",
+    )
+
+
+def review_tree(repository: Repository, branch: Branch, *, pushed: bool) -> Repository:
+    """Return a work tree of its own for a branch, detached at the commit to go on from.
+
+    That is the branch, as the remote has it where it is to be `pushed`; HEAD, where there is no
+    such branch yet or it has been merged.
+
+    Raises:
+        UsageError: the branch is the one that is checked out.
+    """
+    head = repository.resolve("HEAD")
+    if branch.ref in repository.git("worktree", "list", "--porcelain").decode().split():
+        raise UsageError(
+            f"{branch.name} is checked out", hint="leave --branch out, or name another branch"
+        )
+    tip = repository.find(branch.ref)
+    sent = _remote_tip(repository, branch) if pushed else None
+    if tip and sent and not repository.is_ancestor(tip.sha, sent.sha):
+        unsent = _unsent(repository, sent, tip)
+        if any(mark is not Mark.SNAPSHOT for _, mark in unsent):
+            raise Refused(
+                f"the local branch {branch.name} has commits that {branch.remote} has not",
+                hint=f"push them: `git push {branch.remote} {branch.name}`, then run again",
+            )
+    base = sent or tip or head
+    if repository.is_ancestor(base.sha, head.sha):
+        base = head
+    return _linked_tree(repository, branch, base)
+
+
+def keep_branch(repository: Repository, branch: Branch, tip: Commit) -> None:
+    """Let a local branch name the commit that was made for it."""
+    message = "exporter snapshot"
+    repository.git("update-ref", "-m", message, branch.ref, tip.sha)
+
+
+def _linked_tree(repository: Repository, branch: Branch, base: Commit) -> Repository:
+    place = repository.private_dir / "branches" / segment(branch.name)
+    try:
+        return _checked_out(Repository(place), base)
+    except (ExporterError, OSError):
+        shutil.rmtree(place, ignore_errors=True)
+    repository.git("worktree", "prune")
+    repository.git("worktree", "add", "--quiet", "--force", "--detach", str(place), base.sha)
+    return Repository(place)
+
+
+def _checked_out(tree: Repository, base: Commit) -> Repository:
+    """Bring a linked work tree to a commit, whatever a killed run left in it."""
+    if not (tree.root / ".git").is_file():
+        raise GitError(f"{tree.root} is no linked work tree")
+    with only_one(tree):
+        recover(tree)
+        tree.git("checkout", "--quiet", "--force", "--detach", base.sha)
+        tree.git("clean", "--quiet", "--force", "-d", "-x")
+    return tree
+
+
+def _catch_up(repository: Repository, branch: Branch, author: str) -> GitError | None:
+    """Put what is not sent yet on top of what the remote has; snapshots are dropped for that.
+
+    A remote that cannot be reached is returned: the snapshot can be taken all the same.
+    """
+    try:
+        sent = _remote_tip(repository, branch)
+    except GitError as error:
+        return error
+    head = repository.head()
+    if sent is None or head is None or repository.is_ancestor(sent.sha, head.sha):
+        return None
+    with only_one(repository):
+        recover(repository)
+        unsent = _unsent(repository, sent, head)
+        ours = [sha for sha, mark in unsent if mark is Mark.SNAPSHOT]
+        if len(ours) == len(unsent):
+            repository.git("reset", "--quiet", "--keep", sent.sha)
+        else:
+            _rebase(repository, sent, unsent, author)
+    return None
+
+
+def _rebase(
+    repository: Repository, base: Commit, unsent: list[tuple[str, Mark]], author: str
+) -> None:
+    """Put people's commits on a new base, without the snapshots that are newer than they are."""
+    newest = next(sha for sha, mark in unsent if mark is not Mark.SNAPSHOT)
+    repository.git("reset", "--quiet", "--keep", newest)
+    try:
+        repository.git("rebase", "--quiet", base.sha, env=_committer(author))
+    except GitError as error:
+        repository.git("rebase", "--abort")
+        raise Refused(
+            f"commits in {repository.root} that were never pushed conflict with the remote's",
+            hint="run `git pull --rebase` there and settle the conflict, then run again",
+        ) from error
+
+
+def _unsent(repository: Repository, base: Commit, head: Commit) -> list[tuple[str, Mark]]:
+    """Return the commits that the remote does not have, newest first."""
+    listing = repository.git(
+        "log", "-z", "--no-show-signature", "--format=%H%n%B", f"{base.sha}..{head.sha}"
+    )
+    records = listing.decode(errors="replace").split("\0")
+    return [(sha, mark_of(rest)) for sha, _, rest in (r.partition("\n") for r in records) if sha]
+
+
+def _push(repository: Repository, branch: Branch) -> bool:
+    """Push HEAD; False where the remote has something that we have not.
+
+    Raises:
+        GitError: it failed for another reason.
+    """
+    head = repository.head()
+    sent = _remote_tip(repository, branch)
+    if head is None or (sent and head.sha == sent.sha):
+        return True
+    if sent and not repository.is_ancestor(sent.sha, head.sha):
+        return False
+    try:
+        _network(repository, "push", "--quiet", branch.remote, f"{head.sha}:{branch.ref}")
+    except GitError:
+        now = _remote_tip(repository, branch)
+        if now == sent or (now and repository.is_ancestor(now.sha, head.sha)):
+            raise
+        return False
+    return True
+
+
+def _remote_tip(repository: Repository, branch: Branch) -> Commit | None:
+    """Return the commit of a branch on the remote, fetched; None where it has no such branch."""
+    listing = _network(repository, "ls-remote", branch.remote, branch.ref).split()
+    if not listing:
+        return None
+    sha = listing[0].decode()
+    found = repository.find(sha)
+    if found is None:
+        _network(repository, "fetch", "--quiet", "--no-tags", branch.remote, branch.ref)
+        found = repository.find(sha)
+    return found or repository.resolve("FETCH_HEAD")
+
+
+def _network(repository: Repository, *arguments: str) -> bytes:
+    try:
+        return repository.git(*arguments, env=_QUIET)
+    except GitError as error:
+        message = _CREDENTIALS.sub("", error.message)
+    # Not `from error`: its words may hold the credentials of the remote's URL.
+    raise GitError(message, hint="see whether the remote can be reached, then run again")
+
+
+def _committer(author: str) -> dict[str, str]:
+    name, _, email = author.rpartition(" <")
+    return {"GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": email.removesuffix(">")}

@@ -1,0 +1,90 @@
+"""What a publish refuses to do (spec 5, "Order of a publish", steps 2 and 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from exporter.content.deepening import find_or_fetch, is_ancestor_at_all
+from exporter.content.repository import Commit, Repository
+from exporter.core.release import Outcome, PlanState
+from exporter.errors import Refused, UsageError
+from exporter.publish.ledger import LiveState
+from exporter.publish.prepared import PublishOptions
+
+__all__ = ["refuse_empty", "refuse_mass_delete", "refuse_older", "refuse_unknown_plans"]
+
+MASS_DELETE_FLOOR = 100
+"""The guard looks at a live state of more files than this."""
+
+
+def refuse_older(
+    repository: Repository, live: LiveState, commit: Commit, options: PublishOptions
+) -> None:
+    """Refuse a commit that is not the live one or its descendant.
+
+    What cannot be proved, as the live commit cannot be had, is refused too.
+
+    Raises:
+        Refused: an older run must not take the site back.
+    """
+    if live.head is None or options.allow_older or live.head.commit == commit.sha:
+        return
+    known = find_or_fetch(repository, live.head.commit)
+    if known and is_ancestor_at_all(repository, live.head.commit, commit.sha):
+        return
+    why = (
+        "is not among its ancestors"
+        if known
+        else "is not in this clone and could not be fetched, so that cannot be told"
+    )
+    raise Refused(
+        f"commit {commit.sha[:12]} may be older than what is live: the live commit "
+        f"{live.head.commit[:12]} (release {live.head.release}) {why}",
+        hint="publish a newer commit (`git pull`, `git fetch --unshallow`), "
+        "or go back on purpose with --allow-older",
+    )
+
+
+def refuse_mass_delete(deleted: int, live_files: int, options: PublishOptions) -> None:
+    """Refuse to delete much of what is live.
+
+    Raises:
+        Refused: it is more than the configured share.
+    """
+    if options.allow_mass_delete or live_files <= MASS_DELETE_FLOOR:
+        return
+    if deleted > options.max_delete_ratio * live_files:
+        raise Refused(
+            f"{deleted} of {live_files} live files would be deleted; "
+            f"the limit is {options.max_delete_ratio:.0%}",
+            hint="look at `exporter plan`; if it is meant, publish with --allow-mass-delete",
+        )
+
+
+def refuse_empty(commit: Commit, outcomes: Iterable[Outcome], options: PublishOptions) -> None:
+    """Refuse to publish a site without a plan.
+
+    Raises:
+        Refused: no plan of the commit is published.
+    """
+    if options.allow_mass_delete or any(one.state is not PlanState.REMOVED for one in outcomes):
+        return
+    raise Refused(
+        f"commit {commit.sha[:12]} has no published plan: the site would be empty",
+        hint="publish a plan in Frappe (`is_published`) and take a snapshot; "
+        "if an empty site is meant, publish with --allow-mass-delete",
+    )
+
+
+def refuse_unknown_plans(asked: frozenset[str], known: set[str]) -> None:
+    """Refuse plans that are neither in the commit nor live.
+
+    Raises:
+        UsageError: there is no such plan.
+    """
+    unknown = sorted(asked - known)
+    if unknown:
+        raise UsageError(
+            f"there is no plan {', '.join(map(repr, unknown))}, neither in the commit nor live",
+            hint=f"known plans: {', '.join(sorted(known)[:10])}" if known else "",
+        )

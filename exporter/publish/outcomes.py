@@ -1,0 +1,106 @@
+"""What becomes of every plan in a release (spec 5, the release record)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from exporter.build.builder import Built
+from exporter.core.findings import Finding
+from exporter.core.release import Outcome, PlanState
+from exporter.core.segments import segment
+
+__all__ = ["Found", "Verdicts", "plan_path"]
+
+NOT_ASKED = "not selected by --plan"
+
+
+class Found(Protocol):
+    """What was found out about the plans of a publish."""
+
+    @property
+    def built(self) -> Built:
+        """The plans that were built."""
+
+    @property
+    def removed(self) -> frozenset[str]:
+        """Live plans that are published no more."""
+
+    @property
+    def held(self) -> frozenset[str]:
+        """Plans that should have been built and could not."""
+
+    @property
+    def unselected(self) -> frozenset[str]:
+        """Affected plans that were not asked for."""
+
+    @property
+    def renewed(self) -> frozenset[str]:
+        """Plans whose attempts start anew."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings of the content and of the build."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """All that decides on the plans; digests are those of the new indexes."""
+
+    commit: str
+    before: Mapping[str, Outcome]
+    found: Found
+    indexes: Mapping[str, str]
+    shared: str
+    failed: Mapping[str, str]
+
+    def all(self) -> dict[str, Outcome]:
+        """Return every plan's outcome."""
+        found = self.found
+        names = {*self.before, *found.built.plans, *found.held, *found.unselected}
+        return {name: self.of(name) for name in sorted(names)}
+
+    def of(self, name: str) -> Outcome:
+        """Return a plan's outcome."""
+        found = self.found
+        before = self.before.get(name, Outcome(PlanState.UNCHANGED))
+        if name in self.failed:
+            return self._behind(name, PlanState.FAILED, self.failed[name])
+        if name in self.indexes:
+            return self._published(name)
+        if name in found.removed:
+            return Outcome(PlanState.REMOVED)
+        if name in found.held:
+            return self._behind(name, PlanState.HELD, self._why(name))
+        if name in found.unselected:
+            return replace(before, state=PlanState.HELD, attempts=0, error=NOT_ASKED)
+        if before.is_behind:
+            return before
+        return replace(
+            before, state=PlanState.UNCHANGED, commit=self.commit, lessons=self.shared
+        )
+
+    def _published(self, name: str) -> Outcome:
+        before, index = self.before.get(name), self.indexes[name]
+        same = before is not None and before.index == index
+        state = PlanState.UNCHANGED if same else PlanState.PUBLISHED
+        files = len(self.found.built.plans[name])
+        return Outcome(state, index, commit=self.commit, lessons=self.shared, files=files)
+
+    def _behind(self, name: str, state: PlanState, error: str) -> Outcome:
+        before = self.before.get(name, Outcome(state))
+        tried = 0 if name in self.found.renewed else before.attempts
+        return replace(before, state=state, attempts=tried + 1, error=error)
+
+    def _why(self, name: str) -> str:
+        path = plan_path(name)
+        for found in self.found.findings:
+            if found.severity == "error" and (name in found.plans or found.path == path):
+                return f"{found.code} {found.path}: {found.message}"
+        return ""
+
+
+def plan_path(plan: str) -> str:
+    """Return the path of a plan's snapshot file."""
+    return f"plans/{segment(plan)}.yaml"

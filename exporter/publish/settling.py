@@ -1,0 +1,195 @@
+"""From what was built to what will be done: the comparison with the live state (spec 5).
+
+Plans that are held back, not selected, or of which the upload failed, stay as they are live. Where
+an unfinished publish, or this one, may have put other files in place of theirs, these go back; so
+do shared files that no successful plan puts. What cannot be rebuilt stays noted in the journal,
+and then nothing is deleted, since what stands there may still lead to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from exporter.build.builder import Built
+from exporter.content.repository import Commit
+from exporter.core.artifacts import Artifact, Index
+from exporter.core.findings import Finding
+from exporter.core.release import Outcome, PlanState
+from exporter.core.steps import Delta, Sides, difference, shared_reach
+from exporter.publish.journal import Written, newest
+from exporter.publish.ledger import Ledger, LiveState, Noted, pack_index
+from exporter.publish.outcomes import Verdicts
+from exporter.publish.prepared import Prepared, Workspace
+from exporter.publish.restoring import SHARED, Rebuilt, rebuild
+
+__all__ = ["State", "Work", "settle"]
+
+Trouble = tuple[Mapping[str, str], Mapping[str, Written]]
+"""The plans that failed with why, and what was put already and may have to go back."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A target as its ledger describes it."""
+
+    ledger: Ledger
+    live: LiveState
+    noted: Noted
+    before: Mapping[str, Outcome]
+    """The live plans, and those that wait to be."""
+    shared: Index
+    dirty: Mapping[str, Written]
+    """Where the CDN store may hold something else."""
+
+    @classmethod
+    def read(cls, ledger: Ledger) -> State:
+        """Read it."""
+        return cls.of(ledger, ledger.live(), ledger.journal())
+
+    @classmethod
+    def of(cls, ledger: Ledger, live: LiveState, noted: Noted) -> State:
+        """Complete what was read already."""
+        release = live.release
+        outcomes = release.plans if release else {}
+        return cls(
+            ledger,
+            live,
+            noted,
+            {n: one for n, one in outcomes.items() if one.state is not PlanState.REMOVED},
+            ledger.index(release.lessons if release else ""),
+            noted.journal.dirty(release.id if release else ""),
+        )
+
+    def indexes(self, plans: Collection[str]) -> dict[str, Index]:
+        """Return the live indexes of plans."""
+        return {name: self.ledger.index(self.before[name].index) for name in sorted(plans)}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What was found and made for a publish."""
+
+    built: Built = field(default_factory=lambda: Built({}, {}, ()))
+    made: tuple[Artifact, ...] = ()
+    old: Mapping[str, Index] = field(default_factory=dict)
+    """The live indexes of the plans that are touched."""
+    removed: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
+    """Plans that should have been built and could not."""
+    unselected: frozenset[str] = frozenset()
+    renewed: frozenset[str] = frozenset()
+    """Plans of which the content changed, or that are tried again on request."""
+    findings: tuple[Finding, ...] = ()
+
+
+def settle(
+    workspace: Workspace, commit: Commit, state: State, work: Work, trouble: Trouble
+) -> Prepared:
+    """Return what a publish will do, the plans that failed left out."""
+    return _Settling(workspace, commit, state, work, trouble).result()
+
+
+class _Settling:
+    def __init__(
+        self, workspace: Workspace, commit: Commit, state: State, work: Work, trouble: Trouble
+    ) -> None:
+        self.workspace = workspace
+        self.commit = commit
+        self.state = state
+        self.work = work
+        self.failed, spoilt = trouble
+        self.dirty = newest(state.dirty, spoilt)
+        self.plans = {n: index for n, index in work.built.plans.items() if n not in self.failed}
+        self.replaced = {
+            n: index for n, index in work.old.items() if n in self.plans or n in work.removed
+        }
+
+    def result(self) -> Prepared:
+        built = self.work.built.lessons
+        needed = shared_reach(self.plans.values(), built)
+        shared = {key: entry for key, entry in built.items() if key in needed}
+        delta = difference(
+            self.work.made,
+            Sides(self.replaced, self.plans, self.state.shared, shared),
+            self._other_indexes,
+            {key: written.version for key, written in self.dirty.items()},
+        )
+        rebuilt = self._rebuilt(delta)
+        delta, stuck = self._with_restored(delta, rebuilt)
+        return replace(self._prepared(delta), origins=rebuilt.commits, stuck=stuck)
+
+    def _other_indexes(self) -> Iterator[Index]:
+        """Yield the live indexes of the plans that stay as they are."""
+        for name, outcome in self.state.before.items():
+            if name in self.work.old and name not in self.replaced:
+                yield self.work.old[name]
+            elif name not in self.replaced:
+                yield self.state.ledger.index(outcome.index)
+
+    def _rebuilt(self, delta: Delta) -> Rebuilt:
+        """Rebuild the unsure files that stay live as they are and are not put anyway."""
+        wanted: dict[str, Collection[str]] = {
+            name: index.keys() & self.dirty.keys()
+            for name, index in self.work.old.items()
+            if name not in self.replaced
+        }
+        wanted[SHARED] = (delta.lessons.keys() & self.dirty.keys()) - delta.put.keys()
+        return rebuild(self.workspace, self.state.ledger, self.state.live, wanted)
+
+    def _with_restored(
+        self, delta: Delta, rebuilt: Rebuilt
+    ) -> tuple[Delta, dict[str, Written]]:
+        """Add the files that go back; where one cannot, delete nothing and note it all."""
+        own = {key: entry for index in self.work.old.values() for key, entry in index.items()}
+        live = {**self.state.shared, **own}
+        put = {**delta.put, **rebuilt.found}
+        leftovers = {key: v for key, v in delta.leftovers.items() if key not in own}
+        delta = replace(
+            delta,
+            put=put,
+            before={key: live[key] for key in put if key in live},
+            leftovers=leftovers,
+        )
+        if not rebuilt.missing:
+            return delta, {}
+        stuck = {key: self.dirty[key] for key in (*rebuilt.missing, *leftovers)}
+        stuck.update({key: Written("", entry.version) for key, entry in delta.delete.items()})
+        return replace(delta, delete={}, leftovers={}), stuck
+
+    def _prepared(self, delta: Delta) -> Prepared:
+        work, state = self.work, self.state
+        packed = {name: pack_index(index, name) for name, index in self.plans.items()}
+        shared = pack_index(delta.lessons, None)
+        verdicts = Verdicts(
+            self.commit.sha,
+            state.before,
+            work,
+            {name: one.digest for name, one in packed.items()},
+            shared.digest,
+            self.failed,
+        )
+        known = {outcome.index for outcome in state.before.values()}
+        known.add(state.live.release.lessons if state.live.release else "")
+        return Prepared(
+            self.commit,
+            state.live,
+            state.noted,
+            delta,
+            verdicts.all(),
+            shared.digest,
+            self.workspace.fingerprint,
+            tuple(one for one in (*packed.values(), shared) if one.digest not in known),
+            work.findings,
+            plans=frozenset({*work.built.plans, *work.old}),
+            readers=_readers(self.plans, work.built.lessons),
+        )
+
+
+def _readers(plans: Mapping[str, Index], shared: Index) -> dict[str, frozenset[str]]:
+    """Return for each shared file the plans that lead to it."""
+    readers: dict[str, set[str]] = {}
+    for name, index in plans.items():
+        for key in shared_reach([index], shared):
+            readers.setdefault(key, set()).add(name)
+    return {key: frozenset(names) for key, names in readers.items()}

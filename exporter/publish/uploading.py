@@ -1,0 +1,132 @@
+"""Putting files on the CDN store: by phase, in parallel, with retries; and taking them away.
+
+A phase is complete before the next begins. Where a file cannot be put for good, the plans that
+need it have failed: nothing more of theirs is put, and the others go on. A file that no plan of
+this publish answers for is one that goes back as it was: where that fails, the publish ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+
+from exporter.core.artifacts import Artifact
+from exporter.core.steps import deletion_phases
+from exporter.errors import StoreBusy, StoreError
+from exporter.publish.lease import LeaseHolder
+from exporter.publish.prepared import Prepared
+from exporter.publish.run import Run
+from exporter.stores.base import Attributes, ObjectStore
+
+__all__ = ["CONTENT_TYPE", "Uploader"]
+
+CONTENT_TYPE = "application/json; charset=utf-8"
+FIRST_WAIT_S = 1.0
+"""The wait before the first retry; each further one is twice as long, all of them ± a half."""
+
+
+class Uploader:
+    """Writes to one CDN store while the lease is held."""
+
+    def __init__(
+        self, cdn: ObjectStore, run: Run, lease: LeaseHolder, progress: Callable[[str], None]
+    ) -> None:
+        self._cdn = cdn
+        self._run = run
+        self._lease = lease
+        self._progress = progress
+        self._noting = threading.Lock()
+        self._done: dict[str, bytes] = {}
+        self.attempted: set[str] = set()
+        """The keys of which the object may have been replaced."""
+
+    @property
+    def has_put(self) -> bool:
+        """Tell whether the store took at least one file."""
+        return bool(self._done)
+
+    def upload(self, prepared: Prepared) -> dict[str, StoreError]:
+        """Put what differs; return the plans that failed, at the end of their phase.
+
+        Raises:
+            StoreError: a file could not go back as it was.
+        """
+        waiting = [a for a in prepared.delta.put.values() if self._done.get(a.key) != a.data]
+
+        def phase(artifact: Artifact) -> tuple[int, bool]:
+            """New files go before changed ones: lessons may link to one another."""
+            return (artifact.kind.phase, artifact.key in prepared.delta.before)
+
+        ordered = sorted(waiting, key=lambda a: (*phase(a), a.key))
+        for (number, _), artifacts in groupby(ordered, key=phase):
+            batch = list(artifacts)
+            self._progress(f"uploading {len(batch)} files (phase {number + 1})")
+            failed = self._upload_all(batch, prepared)
+            if failed:
+                return failed
+        return {}
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects, those that refer to others first."""
+        for batch in deletion_phases(keys):
+            self._progress(f"deleting {len(batch)} files that nothing refers to")
+            self._retried(lambda batch=batch: self._cdn.delete(batch))  # type: ignore[misc]
+
+    def _upload_all(
+        self, artifacts: Sequence[Artifact], prepared: Prepared
+    ) -> dict[str, StoreError]:
+        failed: dict[str, StoreError] = {}
+        with ThreadPoolExecutor(self._run.concurrency) as pool:
+            futures = [pool.submit(self._upload, one, prepared, failed) for one in artifacts]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        return failed
+
+    def _upload(
+        self, artifact: Artifact, prepared: Prepared, failed: dict[str, StoreError]
+    ) -> None:
+        """Put one file, unless all who need it have failed already; note who fails with it."""
+        plans = prepared.needing(artifact)
+        if plans and plans <= failed.keys():
+            return
+        try:
+            self._put(artifact, prepared.origins.get(artifact.key, prepared.commit.sha))
+        except StoreError as error:
+            if not plans:
+                raise
+            with self._noting:
+                failed.update(dict.fromkeys(plans, error))
+
+    def _put(self, artifact: Artifact, commit: str) -> None:
+        digest = hashlib.sha256(artifact.data).hexdigest()
+        attributes = Attributes(
+            CONTENT_TYPE,
+            self._run.cache_control[artifact.kind.value],
+            {"commit": commit, "sha256": digest},
+        )
+        with self._noting:
+            self.attempted.add(artifact.key)
+        self._retried(lambda: self._cdn.put(artifact.key, artifact.data, attributes))
+        with self._noting:
+            self._done[artifact.key] = artifact.data
+
+    def _retried(self, action: Callable[[], object]) -> None:
+        """Do something, again and again while the store is only busy (spec 5, step 4)."""
+        run = self._run
+        for attempt in range(run.retries):
+            self._lease.keep()
+            try:
+                action()
+            except StoreBusy:
+                run.sleep(FIRST_WAIT_S * 2.0**attempt * (0.5 + run.random()))
+            else:
+                return
+        self._lease.keep()
+        action()

@@ -1,0 +1,140 @@
+"""Comparing what readers get with the live release, and putting it right (spec 5, `verify`).
+
+Every file of the release is read, or a sample, from the CDN store or through `base_url`; a full
+look at the store also lists what no release knows. A repair is a release like any other: bytes are
+made again from git, checked against the indexes and put; what is extra is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from exporter.core.artifacts import Entry
+from exporter.core.release import Kind
+from exporter.errors import OutsideError
+from exporter.publish.comparing import CONTENT_TYPE, Damage, Drift, Expectations
+from exporter.publish.ledger import Ledger
+from exporter.publish.livefiles import LiveFiles
+from exporter.publish.prepared import Prepared, Workspace
+from exporter.publish.reader import Fetched, file_url
+from exporter.stores.base import ObjectStore
+
+__all__ = [
+    "FOLDERS",
+    "Repair",
+    "compare",
+    "extra_objects",
+    "look_in_store",
+    "look_through_cdn",
+    "repair",
+]
+
+FOLDERS = ("lessons/", "plans/", "units/")
+"""Where every published object is; what is elsewhere in the store is not ours."""
+
+Look = Callable[[str, Entry], Drift | None]
+"""Reads one file and says what is wrong with it."""
+
+
+def look_in_store(store: ObjectStore, expected: Expectations) -> Look:
+    """Look at objects in the CDN store, their headers included."""
+    return lambda key, entry: expected.drift(key, entry, store.get(key))
+
+
+@dataclass(frozen=True, slots=True)
+class _CdnLook:
+    """Looks at files through the CDN: first past its cache, then as readers do."""
+
+    fetch: Callable[[str], Fetched]
+    base_url: str
+    expected: Expectations
+    bust: str
+    version_links: bool
+
+    def __call__(self, key: str, entry: Entry) -> Drift | None:
+        linked = self.version_links and not key.endswith("/manifest.json")
+        version = entry.version if linked else None
+        past = self._ask(key, entry, file_url(self.base_url, key, version, self.bust))
+        if past:
+            return past
+        through = self._ask(key, entry, file_url(self.base_url, key, version))
+        return Drift(key, Damage.STALE, f"in the CDN's cache: {through.why}") if through else None
+
+    def _ask(self, key: str, entry: Entry, url: str) -> Drift | None:
+        found = self.fetch(url)
+        if found.status == 404:
+            return Drift(key, Damage.MISSING, "the CDN answers 404")
+        if found.status != 200:
+            raise OutsideError(
+                f"{url} could not be fetched: {found.problem or f'HTTP {found.status}'}",
+                hint="check the target's `base_url`, and that the CDN reaches the store",
+            )
+        drift = self.expected.drift_of_body(key, entry, found.body)
+        content_type = found.headers.get("content-type", "")
+        if drift is None and not _same_type(content_type):
+            why = f"Content-Type is {content_type!r}, not {CONTENT_TYPE!r}"
+            return Drift(key, Damage.HEADERS, why)
+        return drift
+
+
+def look_through_cdn(
+    fetch: Callable[[str], Fetched],
+    base_url: str,
+    expected: Expectations,
+    bust: str,
+    *,
+    version_links: bool,
+) -> Look:
+    """Look at files through a CDN, past its cache (`bust` is in no cache yet) and through it."""
+    return _CdnLook(fetch, base_url, expected, bust, version_links)
+
+
+def compare(entries: Mapping[str, Entry], look: Look, concurrency: int) -> list[Drift]:
+    """Return what is wrong with some files, in the order of their keys.
+
+    Raises:
+        StoreError, OutsideError: a file could not be read.
+    """
+    keys = sorted(entries)
+    with ThreadPoolExecutor(concurrency) as threads:
+        found = threads.map(lambda key: look(key, entries[key]), keys)
+        return [drift for drift in found if drift]
+
+
+def extra_objects(store: ObjectStore, known: Collection[str]) -> Iterator[Drift]:
+    """Yield the objects below our folders that no release knows."""
+    for folder in FOLDERS:
+        for info in store.list(folder):
+            if info.key not in known:
+                yield Drift(info.key, Damage.EXTRA, "no live release knows it")
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What puts drift right; `lost` are the files whose bytes cannot be made again."""
+
+    prepared: Prepared | None
+    lost: tuple[str, ...] = ()
+
+
+def repair(
+    workspace: Workspace, ledger: Ledger, live: LiveFiles, drifts: Iterable[Drift]
+) -> Repair:
+    """Work out the release that makes the CDN store as the live release says.
+
+    Raises:
+        GitError: the live commit is not in this clone.
+    """
+    found = list(drifts)
+    extra = sorted(drift.key for drift in found if drift.damage is Damage.EXTRA)
+    broken = [drift.key for drift in found if drift.damage is not Damage.EXTRA]
+    files = live.rebuilt(workspace, ledger, broken)
+    prepared = live.putting(workspace, Kind.REPAIR, files, extra)
+    return Repair(prepared if prepared.delta.touches else None, tuple(sorted(files.missing)))
+
+
+def _same_type(content_type: str) -> bool:
+    """Tell whether a header says what ours says; a CDN may write it in other words."""
+    return content_type.replace(" ", "").lower() == CONTENT_TYPE.replace(" ", "")
