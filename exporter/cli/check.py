@@ -29,6 +29,16 @@ class _Checked:
     commit: str | None
     """None for a work tree."""
 
+    @property
+    def errors(self) -> int:
+        """Return the number of errors."""
+        return sum(found.severity == "error" for found in self.findings)
+
+    @property
+    def warnings(self) -> int:
+        """Return the number of warnings."""
+        return len(self.findings) - self.errors
+
 
 @click.command("check")
 @click.option("--ref", default=None, help="A commit, branch or tag; default: the work tree.")
@@ -50,13 +60,15 @@ def command(
 
     Errors hold back the plans that would show them; the exit status is then 1.
     """
-    from exporter.cli.reporting import findings_summary, write_summary
+    from exporter.cli.reporting import findings_summary, write_outputs, write_summary
 
     checked = _check(session, ref, worktree=worktree)
     _tell(session, checked, "json" if as_json else form)
     write_summary(findings_summary(checked.findings, checked.held, checked.folder))
-    has_errors = any(found.severity == "error" for found in checked.findings)
-    return 1 if has_errors or checked.held else 0
+    write_outputs(
+        {"errors": checked.errors, "warnings": checked.warnings, "held": len(checked.held)}
+    )
+    return 1 if checked.errors or checked.held else 0
 
 
 def _check(session: Session, ref: str | None, *, worktree: bool) -> _Checked:
@@ -96,11 +108,10 @@ def _tell(session: Session, checked: _Checked, form: Format) -> None:
 def _report(checked: _Checked) -> dict[str, Any]:
     from exporter.cli.reporting import finding_json, held_by_json
 
-    severities = [found.severity for found in checked.findings]
     return {
         "commit": checked.commit,
-        "errors": severities.count("error"),
-        "warnings": severities.count("warning"),
+        "errors": checked.errors,
+        "warnings": checked.warnings,
         "held": list(checked.held),
         "held_by": held_by_json(checked.held, checked.folder),
         "findings": [finding_json(found, checked.folder) for found in checked.findings],

@@ -180,9 +180,11 @@ def annotate(session: Session, findings: Iterable[Finding], folder: str) -> None
 
 def annotation_lines(findings: Iterable[Finding], folder: str) -> Iterator[str]:
     """Yield workflow commands, the most important first; GitHub shows ten of a kind (spec 7)."""
-    ordered = by_importance(findings)
+    places: dict[tuple[str, str, int], Finding] = {}
+    for found in by_importance(findings):  # one place is shown once, for whichever plans
+        places.setdefault((found.code, found.path, found.line), found)
     for severity in ("error", "warning"):
-        for found in [f for f in ordered if f.severity == severity][:MAX_ANNOTATIONS]:
+        for found in [f for f in places.values() if f.severity == severity][:MAX_ANNOTATIONS]:
             place = f"file={_property(f'{folder}/{found.path}')},line={found.line}"
             title = _property(f"{found.code} {CODES[found.code]}")
             text = f"{found.message}\n{found.hint}" if found.hint else found.message

@@ -11,25 +11,31 @@ import json
 import os
 import random
 import secrets
+import signal
 import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exporter.build.inspection import CheckRules
     from exporter.config import Config, Target
+    from exporter.content.pull_request import GitHub
     from exporter.content.repository import Commit, Repository
     from exporter.publish.diagnosis import Doctor
     from exporter.publish.ledger import Ledger
     from exporter.publish.planning import Workspace
     from exporter.publish.publisher import Publisher, Purger, Run
     from exporter.publish.signing import SigningStore
+    from exporter.source.database import Source
     from exporter.stores.base import ObjectStore
 
 __all__ = ["OpenTarget", "Session", "pass_session"]
@@ -100,6 +106,38 @@ class Session:
         return Workspace(
             self.repository, self.content_path, self.check_rules, extra, self._fingerprint()
         )
+
+    def source(self) -> Source:
+        """Return the database."""
+        from exporter.source.database import open_source
+
+        return open_source(self.config.source_url().reveal(), self.config.source.extra_fields)
+
+    def github(self, remote_url: str) -> GitHub:
+        """Return the repository on GitHub, as the environment or else the remote's URL says.
+
+        Raises:
+            UsageError: there is no token.
+        """
+        from exporter.content.pull_request import GitHub, repository_in_url
+        from exporter.errors import UsageError
+
+        token = os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN")
+        if not token:
+            raise UsageError(
+                "a pull request needs a token for GitHub's API",
+                hint="set GITHUB_TOKEN (or GH_TOKEN) in the environment",
+            )
+        api = os.environ.get("GITHUB_API_URL") or "https://api.github.com"
+        repository = os.environ.get("GITHUB_REPOSITORY") or repository_in_url(remote_url)
+        return GitHub(api, repository, token)
+
+    def until_stopped(self) -> Callable[[float], bool]:
+        """Return a wait that SIGTERM and SIGINT end; True when one has come."""
+        stop = Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        return stop.wait
 
     def resolve(self, ref: str) -> Commit:
         """Return the commit that a ref names."""

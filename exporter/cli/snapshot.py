@@ -3,62 +3,174 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.errors import UsageError
 
 if TYPE_CHECKING:
-    from exporter.content.snapshot import SnapshotResult
+    from exporter.content.candidates import Held
+    from exporter.content.pull_request import PullRequest
+    from exporter.content.remote import Branch
+    from exporter.content.repository import Repository
+    from exporter.content.snapshot import SnapshotOptions, SnapshotResult
+    from exporter.core.model import Ref
 
-__all__ = ["command", "run_snapshot", "snapshot_json"]
+__all__ = [
+    "Delivery",
+    "Request",
+    "command",
+    "deliver",
+    "held_json",
+    "held_line",
+    "run_snapshot",
+    "snapshot_json",
+    "snapshot_options",
+]
+
+_TITLE = "Content snapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a snapshot is asked to do besides being taken."""
+
+    commit: bool = True
+    full: bool = False
+    allow_mass_delete: bool = False
+    push: bool = False
+    branch: str | None = None
+    pull_request: bool = False
+    released: Callable[[Ref], bool] = field(default=lambda _: False)
+    """Documents of which the database's version is taken whatever is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A snapshot, and where it went."""
+
+    result: SnapshotResult
+    branch: str = ""
+    pushed: bool = False
+    pull_request: PullRequest | None = None
 
 
 @click.command("snapshot")
 @click.option("--full", is_flag=True, help="Read everything, and trust nothing remembered.")
+@click.option("--push", is_flag=True, help="Push it, on top of what the remote has by now.")
+@click.option("--branch", default=None, help="Commit to this branch, for review.")
+@click.option("--pull-request", is_flag=True, help="Push the branch, and open a pull request.")
 @click.option("--no-commit", is_flag=True, help="Write the files and leave them uncommitted.")
 @click.option("--allow-mass-delete", is_flag=True, help="Let a snapshot delete much, once.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
-def command(
-    session: Session, *, full: bool, no_commit: bool, allow_mass_delete: bool, as_json: bool
-) -> None:
+def command(session: Session, /, *, no_commit: bool, as_json: bool, **asked: Any) -> None:  # noqa: ANN401 - click's
     """Write the database's content into git, as one commit.
 
-    Nothing is written and nothing is committed where nothing changed.
+    Nothing is written and nothing is committed where nothing changed. What people rolled back is
+    held until it changes once more.
     """
-    result = run_snapshot(
-        session, commit=not no_commit, allow_mass_delete=allow_mass_delete, full=full
-    )
+    delivery = deliver(session, Request(commit=not no_commit, **asked))
+    _report_to_github(delivery)
     if as_json:
-        session.out(json.dumps(snapshot_json(result), ensure_ascii=False, indent=2))
-    elif not result.files_written and not result.files_deleted:
-        session.out(f"nothing changed: {result.documents} documents are as HEAD has them")
+        session.out(json.dumps(_delivery_json(delivery), ensure_ascii=False, indent=2))
     else:
-        _tell(session, result)
+        tell_delivery(session, delivery)
+
+
+def deliver(session: Session, request: Request) -> Delivery:
+    """Take a snapshot as the configuration says, and send it where it is asked for."""
+    _check(request)
+    if not (request.push or request.branch):
+        return Delivery(_take(session, session.repository, request))
+    from exporter.content.remote import Branch, branch_of, push_snapshot, remote_name
+
+    repository, author = session.repository, session.config.snapshot.author
+    if request.branch is None:
+        own = branch_of(repository)
+        result = push_snapshot(repository, own, author, lambda: _take(session, repository, request))
+        return Delivery(result, own.name, pushed=True)
+    pushed = request.push or request.pull_request
+    branch = Branch(remote_name(repository) if pushed else "", request.branch)
+    return _deliver_for_review(session, branch, request)
 
 
 def run_snapshot(
     session: Session, *, commit: bool, allow_mass_delete: bool, full: bool = False
 ) -> SnapshotResult:
-    """Take a snapshot as the configuration says."""
-    from exporter.content.snapshot import SnapshotOptions, take_snapshot
-    from exporter.source.database import open_source
+    """Take a snapshot in the work tree, as the configuration says."""
+    request = Request(commit=commit, full=full, allow_mass_delete=allow_mass_delete)
+    return deliver(session, request).result
 
-    config = session.config
-    source = open_source(config.source_url().reveal(), config.source.extra_fields)
-    options = SnapshotOptions(
+
+def snapshot_options(session: Session, request: Request) -> SnapshotOptions:
+    """Return how snapshots are taken here."""
+    from exporter.content.holding import hold_rule
+    from exporter.content.snapshot import SnapshotOptions
+
+    config, extra = session.config, session.config.source.extra_fields
+    return SnapshotOptions(
         folder=session.content_path,
-        extra_fields=config.source.extra_fields,
+        extra_fields=extra,
         author=config.snapshot.author,
         max_delete_ratio=config.snapshot.max_delete_ratio,
-        allow_mass_delete=allow_mass_delete,
-        commit=commit,
-        full=full,
+        allow_mass_delete=request.allow_mass_delete,
+        commit=request.commit,
+        full=request.full,
+        hold=hold_rule(session.content_path, extra, request.released),
     )
+
+
+def _check(request: Request) -> None:
+    sent = request.push or request.branch or request.pull_request
+    if sent and not request.commit:
+        raise UsageError("--no-commit leaves nothing to push", hint="leave one of them out")
+    if request.pull_request and not request.branch:
+        raise UsageError(
+            "a pull request needs a branch of its own", hint="add --branch, as in --branch content"
+        )
+
+
+def _take(session: Session, repository: Repository, request: Request) -> SnapshotResult:
+    from exporter.content.snapshot import take_snapshot
+
+    source = session.source()
     session.say(f"reading {source.label}")
-    return take_snapshot(session.repository, source, options)
+    return take_snapshot(repository, source, snapshot_options(session, request))
+
+
+def _deliver_for_review(session: Session, branch: Branch, request: Request) -> Delivery:
+    """Commit to a branch that is not checked out."""
+    from exporter.content.remote import keep_branch, push_snapshot, review_tree
+
+    repository, pushed = session.repository, bool(branch.remote)
+    tree = review_tree(repository, branch, pushed=pushed)
+
+    def take() -> SnapshotResult:
+        return _take(session, tree, request)
+
+    author = session.config.snapshot.author
+    result = push_snapshot(tree, branch, author, take) if pushed else take()
+    keep_branch(repository, branch, tree.resolve("HEAD"))
+    opened = _pull_request(session, branch) if request.pull_request else None
+    return Delivery(result, branch.name, pushed, opened)
+
+
+def _pull_request(session: Session, branch: Branch) -> PullRequest | None:
+    """Open or update the branch's pull request; None where it has nothing that the base has not."""
+    from exporter.content.pull_request import body_of
+    from exporter.content.remote import branch_of
+
+    repository, base = session.repository, branch_of(session.repository)
+    body = body_of(repository, "HEAD", branch.ref)
+    if not body:
+        return None
+    url = repository.git("remote", "get-url", branch.remote).decode().strip()
+    return session.github(url).open_or_update(branch.name, base.name, _TITLE, body)
 
 
 def snapshot_json(result: SnapshotResult) -> dict[str, object]:
@@ -70,6 +182,7 @@ def snapshot_json(result: SnapshotResult) -> dict[str, object]:
         "files_deleted": result.files_deleted,
         "plans": list(result.plans),
         "guards_lifted": list(result.guards_lifted),
+        "held": [held_json(held) for held in result.held],
         "changes": [
             {
                 "kind": change.kind.value,
@@ -81,6 +194,66 @@ def snapshot_json(result: SnapshotResult) -> dict[str, object]:
             for change in result.changes
         ],
     }
+
+
+def held_json(held: Held) -> dict[str, str]:
+    """Return a hold as documented JSON."""
+    return {
+        "doctype": held.ref[0],
+        "name": held.ref[1],
+        "title": held.title,
+        "commit": held.commit,
+        "author": held.author,
+        "date": held.date,
+        "reason": held.reason,
+    }
+
+
+def held_line(held: Held) -> str:
+    """Return a hold as one line."""
+    title = " ".join(held.title.split())
+    return f'held: {held.ref[1]} "{title}" (rolled back in {held.commit[:8]} by {held.author})'
+
+
+def tell_delivery(session: Session, delivery: Delivery) -> None:
+    """Print what a snapshot did."""
+    result = delivery.result
+    if result.files_written or result.files_deleted:
+        _tell(session, result)
+    else:
+        kept = f", {len(result.held)} held" if result.held else ""
+        session.out(f"nothing changed: {result.documents} documents are as HEAD has them{kept}")
+    for held in result.held:
+        session.out(held_line(held), fg="yellow")
+    if delivery.branch:
+        where = "pushed to" if delivery.pushed else "on branch"
+        session.out(f"{where} {delivery.branch}")
+    if opened := delivery.pull_request:
+        session.out(f"{'opened' if opened.created else 'updated'} {opened.url}")
+
+
+def _delivery_json(delivery: Delivery) -> dict[str, object]:
+    opened = delivery.pull_request
+    return {
+        **snapshot_json(delivery.result),
+        "branch": delivery.branch or None,
+        "pushed": delivery.pushed,
+        "pull_request": opened.url if opened else None,
+    }
+
+
+def _report_to_github(delivery: Delivery) -> None:
+    """Write outputs and the job summary, where GitHub Actions runs this."""
+    from exporter.cli.reporting import write_outputs, write_summary
+
+    result = delivery.result
+    commit = result.commit.sha if result.commit else ""
+    write_outputs(
+        {"commit": commit, "changed": str(bool(commit)).lower(), "held": len(result.held)}
+    )
+    lines = [result.message.split("\n", 1)[0] or "Nothing changed.", ""]
+    lines += [f"- {held_line(held)}" for held in result.held]
+    write_summary("\n".join(lines) + "\n")
 
 
 def _tell(session: Session, result: SnapshotResult) -> None:

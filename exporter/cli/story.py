@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from exporter.cli.init import scaffold
 from exporter.cli.publish import prepare_publish
 from exporter.cli.session import Session
-from exporter.cli.snapshot import run_snapshot
+from exporter.cli.snapshot import held_line, run_snapshot
 from exporter.core.access import Node
 from exporter.core.model import DOCTYPES, SUBJECT
 
 if TYPE_CHECKING:
     from exporter.build.inspection import Inspection
+    from exporter.content.snapshot import SnapshotResult
     from exporter.core.release import Release
 
 __all__ = ["tell"]
@@ -75,17 +76,19 @@ def tell(folder: Path, lessons: int, *, color: bool) -> Path:
     given_away = _free_lessons(story)
     _revert(story)
     _publish(story, "Publishing the revert puts it right")
+    *_, other = subject.lessons()
+    _edit_title(story, other, plans)
+    _snapshot(story, "The bad tick is still in the database, and the next snapshot leaves it there")
+    _publish(story, "Publishing again: the good edit goes out, the bad one does not")
     after = _free_lessons(story)
     out = story.session.out
     out(f"Free lessons on the CDN: {before} before, {given_away} after the bad edit, {after} now.")
-    out(
-        "The database still has the bad edit: correct it there too, or the next snapshot brings it back."
-    )
+    out("The hold lasts until somebody changes that document once more: see `exporter holds`.")
     out(f"All of it took {time.perf_counter() - started:.1f} s. Look around in {folder}:")
     out(f"  git -C {folder} log --stat        what was released, and why")
     out(f"  {folder}/content-snapshot         the content as reviewers see it")
     out(f"  {folder / _STORE}   what students' apps read")
-    out(f"  exporter -C {folder} releases     the ledger; also: status, check, plan")
+    out(f"  exporter -C {folder} releases     the ledger; also: status, holds, check, plan")
     return folder / _STORE
 
 
@@ -102,10 +105,15 @@ def _snapshot(story: _Story, title: str) -> None:
     with story.chapter(f"{title} (exporter snapshot)") as lines:
         result = run_snapshot(story.session, commit=True, allow_mass_delete=False)
         sha = result.commit.sha[:10] if result.commit else "no commit"
-        lines.append(f"{sha} {result.message.splitlines()[0]}")
+        lines.append(f"{sha} {_headline(result)}")
         if len(result.changes) <= 3:
-            lines += result.message.splitlines()[2 : 2 + len(result.changes)]
+            lines.extend(result.message.splitlines()[2 : 2 + len(result.changes)])
         lines.append(f"{result.files_written} of {result.documents} files written")
+        lines.extend(held_line(held) for held in result.held)
+
+
+def _headline(result: SnapshotResult) -> str:
+    return result.message.split("\n", 1)[0] or "nothing changed"
 
 
 def _publish(story: _Story, title: str, *, show: bool = False) -> Release:

@@ -8,7 +8,7 @@ version is kept; new contents go to the spool.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -27,12 +27,12 @@ __all__ = [
     "View",
     "compare",
     "document_in",
+    "documents_at",
     "is_orphan",
     "orphan_text",
     "paths_of",
     "placed_text",
     "spool_placed",
-    "version_of",
 ]
 
 
@@ -105,8 +105,25 @@ def compare(
         SourceError: the source cannot be read.
         GitError: git failed.
     """
+    with ExitStack() as at_failure:
+        texts = Texts(repository)
+        at_failure.callback(texts.close)
+        found = _compared(repository, source, texts, (folder, extra), full=full)
+        spool_placed(found, [each.ref for each in found.candidates() if each.before], extra)
+        at_failure.pop_all()
+    return found
+
+
+def _compared(
+    repository: Repository,
+    source: Source,
+    texts: Texts,
+    where: tuple[str, ExtraFields],
+    *,
+    full: bool,
+) -> Comparison:
+    folder, extra = where
     head = repository.head()
-    texts = Texts(repository)
     with source.view() as view:
         scope = Scope(head.sha if head else "", folder, view.identity)
         digests = dict(view.digests())
@@ -120,9 +137,15 @@ def compare(
             files = frozenset(tree)
     remembered = known is not None
     before = _documents_at(tree, after, texts, extra) if known is None else known
-    found = Comparison(head, before, files, after, digests, titles, texts, scope, remembered)
-    spool_placed(found, [each.ref for each in found.candidates() if each.before], extra)
-    return found
+    return Comparison(head, before, files, after, digests, titles, texts, scope, remembered)
+
+
+def documents_at(
+    repository: Repository, commit: Commit, folder: str, texts: Texts, extra: ExtraFields
+) -> tuple[dict[Ref, Known], frozenset[str]]:
+    """Return every document of a commit, and every path at which one's file may stand."""
+    tree = _document_files(repository, commit, folder)
+    return _documents_at(tree, {}, texts, extra), frozenset(tree)
 
 
 def spool_placed(comparison: Comparison, refs: Iterable[Ref], extra: ExtraFields) -> None:
@@ -143,21 +166,6 @@ def spool_placed(comparison: Comparison, refs: Iterable[Ref], extra: ExtraFields
 def paths_of(versions: Mapping[Ref, Version]) -> Mapping[Ref, str]:
     """Return where each document's file stands; parent links alone decide it."""
     return grow(_rooted(ref, version.parent) for ref, version in versions.items()).paths
-
-
-def version_of(
-    path: str, data: bytes, parent: str, extra: ExtraFields, texts: Texts
-) -> tuple[Ref, Version] | None:
-    """Return the document that a file of any commit holds; None where it cannot be read.
-
-    `parent` is the name of the document in the folder above; an orphan's file says it itself.
-    """
-    document = document_in(path, data, extra)
-    if document is None:
-        return None
-    if is_orphan(path):
-        return document.ref, Version(document.parent, texts.add(placed_text(document)))
-    return document.ref, Version(parent, texts.hash(data))
 
 
 def document_in(path: str, data: bytes, extra: ExtraFields) -> Document | None:

@@ -106,7 +106,7 @@ class History:
         if git("rev-parse", "--is-shallow-repository").strip() != b"true":
             return
         try:
-            git("fetch", "--quiet", "--unshallow")
+            git("fetch", "--quiet", "--unshallow", env={"GIT_TERMINAL_PROMPT": "0"})
         except GitError as error:
             raise GitError(
                 f"the clone {self._repository.root} is shallow and could not be deepened, so it "
@@ -291,11 +291,21 @@ def _log_commit(record: str) -> LogCommit:
 
 
 def _renamed_in(message: str) -> dict[Ref, Ref]:
-    """Return the old name by the new one of each document that a snapshot says was renamed."""
+    """Return the old name by the new one of each document that a snapshot says was renamed.
+
+    Raises:
+        GitError: a trailer is not as a snapshot writes it.
+    """
     found = {}
     for line in message.split("\n"):
         if line.startswith(f"{RENAMED}: "):
-            doctype, new, old = json.loads(line.partition(": ")[2])
+            try:
+                doctype, new, old = map(str, json.loads(line.partition(": ")[2]))
+            except ValueError as error:
+                raise GitError(
+                    f"a commit's trailer cannot be read: {line}",
+                    hint="somebody edited the message of a snapshot's commit",
+                ) from error
             found[doctype, new] = (doctype, old)
     return found
 

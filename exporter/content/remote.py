@@ -20,7 +20,16 @@ from exporter.core.holds import Mark, mark_of
 from exporter.core.segments import segment
 from exporter.errors import ExporterError, GitError, Refused, UsageError
 
-__all__ = ["Branch", "branch_of", "keep_branch", "push_snapshot", "remote_name", "review_tree"]
+__all__ = [
+    "Branch",
+    "branch_of",
+    "catch_up",
+    "keep_branch",
+    "push_commit",
+    "push_snapshot",
+    "remote_name",
+    "review_tree",
+]
 
 ROUNDS = 5
 """Lost races in a row after which a run gives up; the next one tries again."""
@@ -74,7 +83,7 @@ def remote_name(repository: Repository) -> str:
 
 
 def push_snapshot(
-    repository: Repository, branch: Branch, author: str, take: Callable[[], SnapshotResult]
+    repository: Repository, branch: Branch, author: str | None, take: Callable[[], SnapshotResult]
 ) -> SnapshotResult:
     """Take a snapshot on what the remote has, and push it.
 
@@ -91,11 +100,39 @@ def push_snapshot(
     for _ in range(ROUNDS):
         if _push(repository, branch):
             return result
-        if failed := _catch_up(repository, branch, author):
-            raise failed
+        catch_up(repository, branch, author)
         result = take()
-    raise Refused(
-        f"{branch.name} moved on {branch.remote} {ROUNDS} times while a snapshot was being pushed",
+    raise _gave_up(branch)
+
+
+def push_commit(repository: Repository, branch: Branch, author: str | None) -> None:
+    """Push a person's commit, on top of what the remote has by then.
+
+    Raises:
+        Refused: it conflicts with what the remote has, or that moved again and again.
+        GitError: the remote cannot be reached.
+    """
+    for _ in range(ROUNDS):
+        if _push(repository, branch):
+            return
+        catch_up(repository, branch, author)
+    raise _gave_up(branch)
+
+
+def catch_up(repository: Repository, branch: Branch, author: str | None) -> None:
+    """Bring what the remote has, with what is not sent yet on top.
+
+    Raises:
+        Refused: people's unsent commits conflict with it.
+        GitError: the remote cannot be reached.
+    """
+    if failed := _catch_up(repository, branch, author):
+        raise failed
+
+
+def _gave_up(branch: Branch) -> Refused:
+    return Refused(
+        f"{branch.name} moved on {branch.remote} {ROUNDS} times while this run was pushing",
         hint="run again",
     )
 
@@ -157,7 +194,7 @@ def _checked_out(tree: Repository, base: Commit) -> Repository:
     return tree
 
 
-def _catch_up(repository: Repository, branch: Branch, author: str) -> GitError | None:
+def _catch_up(repository: Repository, branch: Branch, author: str | None) -> GitError | None:
     """Put what is not sent yet on top of what the remote has; snapshots are dropped for that.
 
     A remote that cannot be reached is returned: the snapshot can be taken all the same.
@@ -181,7 +218,7 @@ def _catch_up(repository: Repository, branch: Branch, author: str) -> GitError |
 
 
 def _rebase(
-    repository: Repository, base: Commit, unsent: list[tuple[str, Mark]], author: str
+    repository: Repository, base: Commit, unsent: list[tuple[str, Mark]], author: str | None
 ) -> None:
     """Put people's commits on a new base, without the snapshots that are newer than they are."""
     newest = next(sha for sha, mark in unsent if mark is not Mark.SNAPSHOT)
@@ -249,6 +286,8 @@ def _network(repository: Repository, *arguments: str) -> bytes:
     raise GitError(message, hint="see whether the remote can be reached, then run again")
 
 
-def _committer(author: str) -> dict[str, str]:
+def _committer(author: str | None) -> dict[str, str]:
+    if not author:
+        return {}
     name, _, email = author.rpartition(" <")
     return {"GIT_COMMITTER_NAME": name, "GIT_COMMITTER_EMAIL": email.removesuffix(">")}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from git import Git
@@ -63,9 +64,13 @@ class Repository:
     @property
     def private_dir(self) -> Path:
         """Return the folder inside `.git` for what is ours and never committed."""
-        folder = Path(self._text("rev-parse", "--absolute-git-dir")) / "exporter"
+        folder = self._git_dir / "exporter"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    @cached_property
+    def _git_dir(self) -> Path:
+        return Path(self._text("rev-parse", "--absolute-git-dir"))
 
     def head(self) -> Commit | None:
         """Return HEAD's commit, or None before the first one."""
@@ -170,8 +175,7 @@ class Repository:
 
     def operation_in_progress(self) -> str:
         """Return the merge, rebase, … that waits to be finished; empty where none does."""
-        directory = Path(self._text("rev-parse", "--absolute-git-dir"))
-        return next((name for name in _IN_PROGRESS if (directory / name).exists()), "")
+        return next((name for name in _IN_PROGRESS if (self._git_dir / name).exists()), "")
 
     def require_identity(self, author: str | None) -> None:
         """Make sure that a commit has a name to be made in; one guessed from the machine is none.

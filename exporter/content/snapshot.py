@@ -26,6 +26,7 @@ from exporter.errors import Refused
 __all__ = [
     "SnapshotOptions",
     "SnapshotResult",
+    "affected_by",
     "refuse_unclean",
     "snapshot_folder",
     "take_snapshot",
@@ -82,6 +83,25 @@ def take_snapshot(
         found = compare(repository, source, options.folder, extra, full=options.full)
         with closing(found.texts):
             return _take(repository, found, options)
+
+
+def affected_by(repository: Repository, source: Source, options: SnapshotOptions) -> set[str]:
+    """Return the plans that a snapshot taken now would affect, without taking it.
+
+    Raises:
+        SourceError: the source cannot be read.
+        GitError: git failed.
+    """
+    extra = options.extra_fields
+    found = compare(repository, source, options.folder, extra)
+    with closing(found.texts):
+        candidates = found.candidates()
+        if not candidates:
+            return set()
+        holding = Holding()
+        if found.head:
+            holding = options.hold(repository, found.head, candidates, found.texts)
+        return plans_of(found, decide(found, candidates, holding.instead, extra), extra)
 
 
 def refuse_unclean(repository: Repository, folder: str) -> None:

@@ -74,7 +74,8 @@ def _read_any(path: str, text: str) -> ParsedFile:
         value = reader.load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problem = " ".join(part for part in (error.context, error.problem) if part)
+        words = " ".join(part for part in (error.context, error.problem) if part)
+        problem = " ".join(words.split())  # it may quote the file, line breaks included
         return ParsedFile(path, None, f"not YAML: {problem}", mark.line + 1 if mark else 1)
     except (YAMLError, ValueError, RecursionError) as error:
         return ParsedFile(path, None, f"not YAML: {str(error).splitlines()[0]}", 1)

@@ -68,8 +68,10 @@ def breadcrumb(snapshot: Snapshot, document: Document) -> tuple[str, ...]:
 
 
 def with_breadcrumb(snapshot: Snapshot, finding: Finding) -> Finding:
-    """Return the finding with its breadcrumb, where its document is known."""
-    document = snapshot.documents.get(finding.ref) if finding.ref else None
+    """Return the finding with the titles down to its document, or to the nearest one above it."""
+    near = (finding.ref, *finding.anchors)
+    documents = (snapshot.documents.get(ref) for ref in near if ref)
+    document = next((found for found in documents if found), None)
     if finding.breadcrumb or document is None:
         return finding
     return replace(finding, breadcrumb=breadcrumb(snapshot, document))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -82,6 +83,23 @@ class PlanKeys:
         """Return the key of a part, from 1, of a subject's search shard."""
         folder = f"{self.folder}/search" if part == 1 else f"{self.folder}/search/_{part}"
         return f"{folder}/{self.subjects[subject]}.json"
+
+    def owner(self, key: str) -> Ref | None:
+        """Return the subject or topic that a file of the plan is about; None for the plan's own."""
+        for name in self.subjects:
+            own = (self.hierarchy(name), self.bitmap(name), self.subject(name))
+            if key in own or _is_shard(key, self.shard(name, 1)):
+                return (SUBJECT, name)
+        return next(((TOPIC, name) for name in self.topics if self.topic(name) == key), None)
+
+
+def _is_shard(key: str, first: str) -> bool:
+    """Tell whether a key is that of any part of the search shard whose first part is given."""
+    folder, _, name = first.rpartition("/")
+    return (
+        key == first
+        or re.fullmatch(rf"{re.escape(folder)}/_\d+/{re.escape(name)}", key) is not None
+    )
 
 
 def plan_folder(snapshot: Snapshot, plan: str) -> str:

@@ -94,8 +94,6 @@ def shard_body(view: PlanView, shard: Shard) -> Body:
 
 def _subject_shards(view: PlanView, subject: Node) -> Iterator[Shard]:
     topics = [[(entry, _length(entry)) for entry in topic] for topic in entries_of(subject)]
-    if not topics:
-        return
     guess = 0
     parts: list[list[Body]] = [[]]
     while len(str(len(parts))) > guess:

@@ -151,9 +151,7 @@ class Ledger:
         Raises:
             PreconditionFailed: somebody else wrote it meanwhile.
         """
-        return self._store.put(
-            _JOURNAL, orjson.dumps(journal.to_json()), _JSON, _condition(etag)
-        )
+        return self._store.put(_JOURNAL, orjson.dumps(journal.to_json()), _JSON, _condition(etag))
 
     def confirm(self, live: LiveState, noted: Noted) -> None:
         """Make sure that head and journal are still those that work was prepared from.

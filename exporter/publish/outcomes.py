@@ -77,9 +77,7 @@ class Verdicts:
             return replace(before, state=PlanState.HELD, attempts=0, error=NOT_ASKED)
         if before.is_behind:
             return before
-        return replace(
-            before, state=PlanState.UNCHANGED, commit=self.commit, lessons=self.shared
-        )
+        return replace(before, state=PlanState.UNCHANGED, commit=self.commit, lessons=self.shared)
 
     def _published(self, name: str) -> Outcome:
         before, index = self.before.get(name), self.indexes[name]

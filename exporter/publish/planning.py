@@ -4,20 +4,37 @@ The base is always the live release's commit. What comes out, a `Prepared`, is t
 the live indexes, the new indexes, and what becomes of every plan. `exporter plan` shows it;
 `publisher` carries it out. Three requests tell that there is nothing to do: the head, its release,
 and the journal, which is clean unless a publish was left unfinished.
+
+What is affected is read, checked and built once; what follows from it is worked out by `settling`,
+and again where a plan's upload fails for good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
-from exporter.content.repository import Commit
-from exporter.core.release import Release
+from exporter.build.builder import Built, Stamps, build
+from exporter.build.inspection import Inspection, inspect
+from exporter.content.reading import plans_at, read_commit
+from exporter.content.repository import Commit, Repository
+from exporter.core.artifacts import Artifact, Index
+from exporter.core.changes import affected_plans, with_neighbours
+from exporter.core.holds import Mark, mark_of
+from exporter.core.model import Document
+from exporter.core.release import Kind, Release
 from exporter.core.steps import Delta
-from exporter.publish.guarding import refuse_older
+from exporter.publish.guarding import (
+    refuse_empty,
+    refuse_mass_delete,
+    refuse_older,
+    refuse_unknown_plans,
+)
+from exporter.publish.journal import Written
 from exporter.publish.ledger import Ledger, LiveState, Noted
-from exporter.publish.preparation import Preparation
+from exporter.publish.outcomes import plan_path
 from exporter.publish.prepared import Prepared, PublishOptions, Workspace
-from exporter.publish.settling import State
+from exporter.publish.settling import State, Work, settle
 
 __all__ = ["Prepared", "PublishOptions", "Workspace", "prepare"]
 
@@ -46,7 +63,7 @@ def prepare(
             return _as_it_is(live.release, live, noted, commit, noted.journal.delete)
     before_work()
     state = State.of(ledger, live, noted)
-    return Preparation(workspace, ledger, commit, state, options).publish()
+    return _Preparation(workspace, ledger, commit, state, options).publish()
 
 
 def _is_settled(
@@ -67,6 +84,161 @@ def _as_it_is(
 ) -> Prepared:
     """Return a publish that makes no release, and at most ends what the live one left to do."""
     delta = Delta(leftovers=leftovers)
-    return Prepared(
-        commit, live, noted, delta, release.plans, release.lessons, release.fingerprint
-    )
+    return Prepared(commit, live, noted, delta, release.plans, release.lessons, release.fingerprint)
+
+
+class _Preparation:
+    """One publish being worked out; it stays at hand to work out the rest anew."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        ledger: Ledger,
+        commit: Commit,
+        state: State,
+        options: PublishOptions,
+    ) -> None:
+        self.workspace = workspace
+        self.ledger = ledger
+        self.commit = commit
+        self.state = state
+        self.options = options
+        self.work = Work()
+        self.kind = Kind.PUBLISH
+
+    def publish(self) -> Prepared:
+        """Read, check, build and compare.
+
+        Raises:
+            Refused: a guard stands against it.
+        """
+        self.work = self._worked()
+        self.kind = _kind(self.workspace.repository, self.commit)
+        prepared = self._settled({}, {})
+        old, before = self.work.old, self.state.before
+        refuse_empty(self.commit, prepared.outcomes.values(), self.options)
+        own = sum(len(old[name]) if name in old else one.files for name, one in before.items())
+        live_files = own + len(self.state.shared)
+        refuse_mass_delete(len(prepared.delta.delete), live_files, self.options)
+        return prepared
+
+    def without(self, failed: Mapping[str, str], spoilt: Mapping[str, Written]) -> Prepared:
+        """Return the publish without plans that failed; what they spoilt goes back."""
+        return self._settled(failed, spoilt)
+
+    def undo(self) -> Prepared:
+        """Return what makes the CDN store as the release says that is live now."""
+        state = State.read(self.ledger)
+        head = state.live.head
+        commit = Commit(head.commit, 0) if head else self.commit
+        same = replace(self.workspace, fingerprint=head.fingerprint if head else "")
+        return _Preparation(same, self.ledger, commit, state, self.options).mend()
+
+    def mend(self) -> Prepared:
+        """Return what puts unsure files back as they are live, building nothing new."""
+        touched = self.state.before.keys() & set(self.state.noted.journal.plans)
+        self.work = Work(old=self.state.indexes(touched))
+        prepared = self._settled({}, {})
+        release = self.state.live.release
+        if release is None:
+            return prepared
+        return replace(prepared, outcomes=release.plans, lessons=release.lessons, indexes=())
+
+    def _settled(self, failed: Mapping[str, str], spoilt: Mapping[str, Written]) -> Prepared:
+        prepared = settle(self.workspace, self.commit, self.state, self.work, (failed, spoilt))
+        return replace(prepared, kind=self.kind, rework=self)
+
+    def _worked(self) -> Work:
+        before, dirty = self.state.before, self.state.dirty
+        after = self._plans(self.commit)
+        known = {plan.name for _, plan in after} | before.keys()
+        refuse_unknown_plans(self.options.plans, known)
+        affected, renewed = self._affected(after, known)
+        chosen = affected & self.options.plans if self.options.plans else affected
+        touched = chosen | (set(self.state.noted.journal.plans) if dirty else set())
+        published = {plan.name for _, plan in after if plan.flag("is_published")}
+        work = Work(
+            old=self.state.indexes(touched & before.keys()),
+            unselected=frozenset((affected - chosen) & (published | before.keys())),
+            renewed=frozenset(renewed),
+        )
+        return self._made(chosen, work) if chosen else work
+
+    def _made(self, chosen: set[str], work: Work) -> Work:
+        """Build the chosen plans; keep what differs from the live files or is unsure."""
+        workspace = self.workspace
+        content = read_commit(
+            workspace.repository, self.commit, workspace.folder, workspace.extra_fields
+        )
+        inspection = inspect(content, workspace.check_rules, chosen)
+        made: list[Artifact] = []
+        built = self._build(inspection, work.old, made)
+        gone = self._removed(inspection, chosen)
+        wanted = {*inspection.views, *inspection.held, *(chosen & self.state.before.keys())}
+        return replace(
+            work,
+            built=built,
+            made=tuple(made),
+            removed=frozenset(gone),
+            held=frozenset(wanted - gone - built.plans.keys()),
+            findings=(*inspection.findings, *built.findings),
+        )
+
+    def _affected(
+        self, after: Iterable[tuple[str, Document]], known: set[str]
+    ) -> tuple[set[str], set[str]]:
+        """Return the plans that have to be built (spec 5), and those to which something is new."""
+        workspace, repository = self.workspace, self.workspace.repository
+        head, before = self.state.live.head, self.state.before
+        base = repository.find(head.commit) if head else None
+        if head is None or base is None or head.fingerprint != workspace.fingerprint:
+            return known, known
+        changed = repository.changed_paths(base.sha, self.commit.sha, workspace.folder)
+        plans = [*self._plans(base), *after]
+        renewed = affected_plans(changed, plans)
+        renewed |= {name for name in before if plan_path(name) in changed}
+        renewed |= {n for n, one in before.items() if one.is_dead and self.options.retries(n)}
+        waiting = {name for name, outcome in before.items() if outcome.is_waiting}
+        unsure = set(self.state.noted.journal.plans) & known if self.state.dirty else set()
+        dead = {name for name, outcome in before.items() if outcome.is_dead}
+        affected = renewed | waiting | (unsure - dead) | self.options.plans
+        if workspace.check_rules.rules.monolithic:
+            affected = with_neighbours(affected, [plan for _, plan in plans])
+        return affected, renewed
+
+    def _plans(self, commit: Commit) -> list[tuple[str, Document]]:
+        workspace = self.workspace
+        return plans_at(workspace.repository, commit, workspace.folder, workspace.extra_fields)
+
+    def _removed(self, inspection: Inspection, chosen: set[str]) -> set[str]:
+        """Return live plans that the target publishes no more; a broken file removes nothing."""
+        return {
+            name
+            for name in chosen & self.state.before.keys()
+            if name not in inspection.views
+            and name not in inspection.held
+            and plan_path(name) not in inspection.broken_plans
+        }
+
+    def _build(
+        self, inspection: Inspection, old: Mapping[str, Index], made: list[Artifact]
+    ) -> Built:
+        live = {**self.state.shared, **{k: e for index in old.values() for k, e in index.items()}}
+        rules, dirty = self.workspace.check_rules, self.state.dirty
+
+        def keep(artifact: Artifact) -> None:
+            if artifact.key in dirty or live.get(artifact.key) != artifact.entry:
+                made.append(artifact)
+
+        def written(key: str) -> tuple[str, int] | None:
+            found = dirty.get(key)
+            return (found.digest, found.version) if found else None
+
+        stamps = Stamps(live.get, self.commit.time, written)
+        return build(inspection, rules.rules, rules.severities, stamps, keep)
+
+
+def _kind(repository: Repository, commit: Commit) -> Kind:
+    """Return what a release of this commit is: some commits say that they go back."""
+    message = repository.git("show", "-s", "--format=%B", commit.sha).decode(errors="replace")
+    return Kind.ROLLBACK if mark_of(message) is Mark.ROLLBACK else Kind.PUBLISH

@@ -122,9 +122,7 @@ class Prepared:
         if self.is_nothing:
             return []
         records = self.makes_release
-        return list(
-            steps_of(self.delta, indexes=len(self.indexes), purges=purges, records=records)
-        )
+        return list(steps_of(self.delta, indexes=len(self.indexes), purges=purges, records=records))
 
     def journal(self, run: str) -> Journal:
         """Return what is noted before anything is touched: this publish, and what it inherits."""

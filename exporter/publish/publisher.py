@@ -97,40 +97,37 @@ class Publisher:
             probe_conditional_writes(self._ledger.store, run.release_id)
         with LeaseHolder(self._ledger.store, run) as lease:
             self._ledger.confirm(prepared.live, prepared.noted)
-            return self._publish(prepared, run, lease)
-
-    def _publish(self, prepared: Prepared, run: Run, lease: LeaseHolder) -> Published:
-        work = self._work(run, lease)
-        try:
-            return work.publish(prepared)
-        except LeaseLost:
-            self._note_suspects(work.journal)
-            raise
-        except LostSwap:
-            self._note_suspects(work.journal)
-            self._undo(prepared, run, lease)
-            raise
+            work = self._work(run, lease)
+            try:
+                return work.publish(prepared)
+            except (LeaseLost, LostSwap) as error:
+                lost = error
+        self._undo(prepared, run, work.journal)
+        raise lost
 
     def _work(self, run: Run, lease: LeaseHolder) -> _Publishing:
         uploader = Uploader(self._cdn, run, lease, self._progress)
         tools = _Tools(self._ledger, self._purger, uploader, self._signatures)
         return _Publishing(tools, run, lease)
 
-    def _undo(self, prepared: Prepared, run: Run, lease: LeaseHolder) -> None:
-        """Put back what the winner's release says; what fails here the next run does."""
-        if prepared.rework is None:
+    def _undo(self, prepared: Prepared, run: Run, mine: Journal) -> None:
+        """Put back what the winner's release says; what cannot be done here the next run does.
+
+        The winner may still be at work: then its lease keeps this run out, and the journal tells
+        whoever runs next.
+        """
+        if prepared.rework is None or not (mine.put or mine.delete):
             return
-        self._progress("another release went live first: undoing what this run put")
+        self._progress("another run was first: undoing what this one put")
         try:
-            lease.keep(surely=True)
-            self._work(run, lease).publish(prepared.rework.undo())
-        except (ExporterError, PreconditionFailed) as error:
+            self._note_suspects(mine)
+            with LeaseHolder(self._ledger.store, run) as lease:
+                self._work(run, lease).publish(prepared.rework.undo())
+        except ExporterError as error:
             self._progress(f"not undone yet, the next run does it: {error.message}")
 
     def _note_suspects(self, mine: Journal) -> None:
         """Note what this run may have spoilt in the journal that somebody else writes now."""
-        if not mine.put and not mine.delete:
-            return
         for _ in range(_NOTING_ATTEMPTS):
             noted = self._ledger.journal()
             journal = noted.journal.with_suspects(mine.dirty(""), mine.plans)

@@ -112,6 +112,4 @@ def _alone(inspection: Inspection, plan: str, rules: CheckRules) -> Inspection:
     """Return an inspection in which one plan is built; shared units show what the others do too."""
     others = (view for name, view in inspection.views.items() if name != plan)
     neighbours = (*inspection.neighbours, *others) if rules.rules.monolithic else ()
-    return replace(
-        inspection, views={plan: inspection.views[plan]}, held={}, neighbours=neighbours
-    )
+    return replace(inspection, views={plan: inspection.views[plan]}, held={}, neighbours=neighbours)

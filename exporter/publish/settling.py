@@ -137,9 +137,7 @@ class _Settling:
         wanted[SHARED] = (delta.lessons.keys() & self.dirty.keys()) - delta.put.keys()
         return rebuild(self.workspace, self.state.ledger, self.state.live, wanted)
 
-    def _with_restored(
-        self, delta: Delta, rebuilt: Rebuilt
-    ) -> tuple[Delta, dict[str, Written]]:
+    def _with_restored(self, delta: Delta, rebuilt: Rebuilt) -> tuple[Delta, dict[str, Written]]:
         """Add the files that go back; where one cannot, delete nothing and note it all."""
         own = {key: entry for index in self.work.old.values() for key, entry in index.items()}
         live = {**self.state.shared, **own}

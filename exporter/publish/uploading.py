@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
+import orjson
+
 from exporter.core.artifacts import Artifact
 from exporter.core.steps import deletion_phases
 from exporter.errors import StoreBusy, StoreError
@@ -57,7 +59,7 @@ class Uploader:
         waiting = [a for a in prepared.delta.put.values() if self._done.get(a.key) != a.data]
 
         def phase(artifact: Artifact) -> tuple[int, bool]:
-            """New files go before changed ones: lessons may link to one another."""
+            """Sort new files before changed ones: lessons may link to one another."""
             return (artifact.kind.phase, artifact.key in prepared.delta.before)
 
         ordered = sorted(waiting, key=lambda a: (*phase(a), a.key))
@@ -99,10 +101,22 @@ class Uploader:
         try:
             self._put(artifact, prepared.origins.get(artifact.key, prepared.commit.sha))
         except StoreError as error:
-            if not plans:
+            if not plans and not self._stands(artifact):
                 raise
             with self._noting:
                 failed.update(dict.fromkeys(plans, error))
+
+    def _stands(self, artifact: Artifact) -> bool:
+        """Tell whether a file that goes back never was replaced: what refused it once does again.
+
+        The version tells, as no two forms of a file have the same; the bytes may be signed.
+        """
+        found = self._cdn.get(artifact.key)
+        try:
+            body = orjson.loads(found.body) if found else None
+        except ValueError:
+            return False
+        return isinstance(body, dict) and body.get("version") == artifact.entry.version
 
     def _put(self, artifact: Artifact, commit: str) -> None:
         digest = hashlib.sha256(artifact.data).hexdigest()

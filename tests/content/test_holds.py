@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from exporter.core.model import LESSON, TOPIC
-from tests.content.school_repository import SchoolRepository, ref_of
-from tests.core.school import lesson, topic
+from exporter.content.holding import all_holds
+from exporter.content.repository import Repository
+from exporter.core.model import LESSON, TOPIC, UNIT
+from exporter.errors import GitError
+from tests.content.school_repository import FOLDER, SchoolRepository, git, ref_of
+from tests.core.school import lesson, topic, unit
 
 A, B, C = (ref_of(name) for name in "ABC")
 
@@ -62,21 +65,15 @@ def test_a_reverted_move_keeps_the_place(school: SchoolRepository) -> None:
 
 def test_a_reverted_move_of_a_topic_holds_the_topic_alone(school: SchoolRepository) -> None:
     school.database.edit(ref_of("O", TOPIC), parent_unit="U2")
-    school.database.put(*_unit("U2"))
+    school.database.put(unit("U2"))
     moved = school.snapshot().commit
     assert moved
     school.git("revert", "--no-edit", moved.sha)
-    school.settle(ref_of("O", TOPIC), ref_of("U2", "Memora Unit"))
+    school.settle(ref_of("O", TOPIC), ref_of("U2", UNIT))
     school.snapshot_of(A="A is better")
     assert school.title("A") == "A is better"
     assert "/U/O/A.yaml" in school.path("A.yaml")
-    school.settle(ref_of("O", TOPIC), ref_of("U2", "Memora Unit"))
-
-
-def _unit(name: str) -> list[object]:
-    from tests.core.school import unit
-
-    return [unit(name)]
+    school.settle(ref_of("O", TOPIC), ref_of("U2", UNIT))
 
 
 def test_several_commits_reverted_at_once(school: SchoolRepository) -> None:
@@ -256,7 +253,7 @@ class TestRevertPullRequest:
         school.settle(A, B)
 
     def test_a_pull(self, school: SchoolRepository) -> None:
-        """A local merge puts the remote's snapshots on the side and the revert on the first line."""
+        """A merge in a clone: the remote's snapshots are on the side, the revert on the line."""
         self.begin(school)
         school.git("switch", "--quiet", "revert-1")
         school.git("merge", "--quiet", "--no-edit", "main")
@@ -389,6 +386,25 @@ def test_names_from_hell(school: SchoolRepository, name: str) -> None:
     assert bad
     school.git("revert", "--no-edit", bad.sha)
     school.settle(ref_of(name), snapshots=2)
+
+
+def test_a_shallow_clone_is_deepened_to_know(school: SchoolRepository, tmp_path: Path) -> None:
+    bad = school.snapshot_of(A="A is bad")
+    school.git("revert", "--no-edit", bad)
+    git(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{school.folder}", "clone")
+    clone = Repository(tmp_path / "clone")
+    assert all_holds(clone, clone.resolve("HEAD"), FOLDER, {}) == school.holds()
+
+
+def test_a_shallow_clone_that_cannot_be_deepened_fails(
+    school: SchoolRepository, tmp_path: Path
+) -> None:
+    git(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{school.folder}", "clone")
+    git(tmp_path / "clone", "commit", "--quiet", "--allow-empty", "-m", "More")
+    school.folder.rename(tmp_path / "away")
+    clone = Repository(tmp_path / "clone")
+    with pytest.raises(GitError, match="shallow and could not be deepened"):
+        all_holds(clone, clone.resolve("HEAD"), FOLDER, {})
 
 
 def _merge(school: SchoolRepository, way: str, branch: str, title: str) -> None:

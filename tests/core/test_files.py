@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from exporter.core.files import Fault, parse_mapping, render, to_mapping
 from exporter.core.model import DOCTYPES, LESSON, PLAN, SEASON, TOPIC, TRACK, Document, Json, Row
 from tests.core.documents import EXTRA, documents
-from tests.core.school import lesson, plan, stage, topic, track
+from tests.core.school import document, lesson, plan, stage, topic, track
 
 
 def read(text: str) -> Any:
@@ -73,6 +73,13 @@ def test_only_an_orphans_file_keeps_its_parent_link(orphan: bool) -> None:
     assert ("parent_unit: U\n" in render(topic(), orphan=orphan)) is orphan
 
 
+def test_what_a_file_says_is_read() -> None:
+    made = lesson(stages=[stage("Video", {"url": "u"}, weight=0.5), stage(config_text="[")])
+    season = document(SEASON, "2026", {"start_date": "2026-01-01", "end_date": "2026-06-30"})
+    for one, parent in ((made, "O"), (season, None)):
+        assert parse_mapping(one.type, read(render(one, orphan=False)), parent, ()) == (one, ())
+
+
 def test_what_a_file_omits_reads_as_its_default() -> None:
     found, faults = parse(LESSON, {"name": "L", "stages": [{}]}, "O")
     row: Row = {"config": {}, "weight": 1.0, "target_time": 0, "is_skippable": False}
@@ -92,7 +99,7 @@ def test_what_a_file_omits_reads_as_its_default() -> None:
 
 
 def test_empty_values_read_as_their_defaults_too() -> None:
-    empty: dict[str, Json] = {"title": "", "season": None, "is_published": None, "subjects": []}
+    empty: dict[str, Json] = {"title": "", "season": None, "is_published": "", "subjects": []}
     assert parse(PLAN, {"name": "P", **empty, "note": ""}) == (
         Document(PLAN, "P", {"is_published": True}),
         [],
@@ -118,8 +125,9 @@ WRONG: list[tuple[str, str, Json, str]] = [
     (LESSON, "owner", "a@b.c", "`owner` is not a field of this kind of document"),
     (TRACK, "bit_index", 1, "`bit_index` is not a field of this kind of document"),
     (SEASON, "start_date", "2026-1-1", "`start_date` must be a quoted date, 'YYYY-MM-DD'"),
+    (SEASON, "start_date", "20260101", "`start_date` must be a quoted date, 'YYYY-MM-DD'"),
     (SEASON, "start_date", "2026-02-30", "`start_date` must be a quoted date, 'YYYY-MM-DD'"),
-    (SEASON, "start_date", 20260101, "`start_date` must be a quoted date, 'YYYY-MM-DD'"),
+    (SEASON, "start_date", 2026, "`start_date` must be a quoted date, 'YYYY-MM-DD'"),
 ]
 
 

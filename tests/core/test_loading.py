@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporter.core.findings import Finding
 from exporter.core.loading import Loaded, ParsedFile, assemble
-from exporter.core.model import LESSON, PLAN, SUBJECT, TOPIC, TRACK, UNIT, Document
+from exporter.core.model import LESSON, PLAN, SUBJECT, TOPIC, TRACK, UNIT, Document, Json
 from exporter.core.tree import grow
 from tests.core.inspected import broken, files_of, load, with_field
 from tests.core.school import lesson, plan, school, subject, topic, track, unit
@@ -27,6 +27,10 @@ def findings(loaded: Loaded) -> list[tuple[str, str, str]]:
 
 def names(loaded: Loaded) -> str:
     return "".join(sorted(name for doctype, name in loaded.snapshot.documents if doctype != PLAN))
+
+
+def mapping_of(path: str) -> dict[str, Json]:
+    return dict(files_of(*school())[path].mapping or {})
 
 
 @given(renamed(), st.data())
@@ -68,7 +72,7 @@ def test_an_unreadable_file_is_told_and_its_nearest_readable_ancestor_is_the_anc
             anchors=((TOPIC, "O"),),
         ),
     )
-    assert names(loaded) == "OSTU"
+    assert (names(loaded), loaded.broken_plans) == ("OSTU", frozenset())
 
 
 @pytest.mark.parametrize(
@@ -131,6 +135,20 @@ def test_a_folder_under_another_name_is_told_once_at_its_own_file() -> None:
     found = loaded.snapshot.find(UNIT, "U")
     assert found is not None
     assert found.parent == "T2"
+
+
+def test_what_is_in_a_folder_under_another_name_is_not_told_too() -> None:
+    loaded = load(with_field(files_of(*school()), TOPIC_FILE, "name", "O2"))
+    assert findings(loaded) == [
+        ("E102", TOPIC_FILE, "O2 belongs in subjects/S/T/U/O2/_topic.yaml"),
+    ]
+
+
+def test_an_orphan_lesson_that_found_its_topic_is_told_where_it_belongs() -> None:
+    loaded = load({**files_of(*school()), **files_of(lesson("L2"))})
+    assert findings(loaded) == [
+        ("E102", "orphans/Memora Lesson/L2.yaml", "L2 belongs in subjects/S/T/U/O/L2.yaml")
+    ]
 
 
 def test_an_orphan_that_found_its_parent_is_told_where_it_belongs() -> None:
@@ -208,6 +226,31 @@ def test_names_that_clash_are_told_at_both() -> None:
     assert [one.anchors for one in loaded.findings] == [group, group]
     assert found[LESSON_FILE].message == "the name 'L' cannot be told from 'l' in paths and keys"
     assert len(found) == 2
+
+
+def test_names_that_clash_may_stand_under_their_own_segments_both() -> None:
+    by_hand = "subjects/S/T/U/O/l.yaml"
+    added = ParsedFile(by_hand, {**mapping_of(LESSON_FILE), "name": "l"})
+    loaded = load({**files_of(*school()), by_hand: added})
+    assert [(found.code, found.path) for found in loaded.findings] == [
+        ("E107", LESSON_FILE),
+        ("E107", by_hand),
+    ]
+
+
+def test_is_published_that_is_missing_next_to_another_fault_is_told_too() -> None:
+    mapping = mapping_of(LESSON_FILE)
+    del mapping["is_published"]
+    misspelt = ParsedFile(LESSON_FILE, {**mapping, "is_publised": True})
+    loaded = load({**files_of(*school()), LESSON_FILE: misspelt})
+    assert [(found.pointer, found.anchors) for found in loaded.findings] == [
+        (("is_publised",), (lesson().ref,)),
+        (("is_published",), (topic().ref, lesson().ref)),
+    ]
+    omitted = load({**files_of(*school()), LESSON_FILE: ParsedFile(LESSON_FILE, mapping)})
+    assert omitted.findings == ()
+    grade = ParsedFile("grades/12.yaml", {"name": "12", "owner": "x"})
+    assert [found.pointer for found in load({grade.path: grade}).findings] == [("owner",)]
 
 
 def test_doctypes_do_not_clash_with_each_other() -> None:

@@ -536,10 +536,10 @@ def test_a_draft_plan_under_another_name_is_told_and_not_held() -> None:
     assert [(one.code, one.plans) for one in findings_in(renamed)] == [("E102", ())]
 
 
-def test_findings_of_files_have_the_breadcrumb_of_their_document_where_it_is_known() -> None:
+def test_findings_of_files_have_the_breadcrumb_of_their_document_or_of_what_is_above() -> None:
     wrong = with_field(FILES, f"{A}/LA.yaml", "sort_order", "1")
     crumbs = [one.breadcrumb for one in findings_in(broken(wrong, "subjects/B/TB/_track.yaml"))]
-    assert crumbs == [(), ("The A", "The TA", "The UA", "The OA", "The LA")]
+    assert crumbs == [("The B",), ("The A", "The TA", "The UA", "The OA", "The LA")]
 
 
 def test_a_file_under_another_name_holds_the_plans_that_show_it() -> None:

@@ -161,6 +161,20 @@ def test_every_subject_has_its_own_shards_and_an_empty_one_has_none() -> None:
     ]
 
 
+def test_an_entry_that_is_too_large_alone_is_not_lost() -> None:
+    view = view_of(S=[["a", "x" * 120_000, "b"], ["c"]])
+    assert [len(shard.entries) for shard in shards_of(view) or ()] == [1, 1, 1, 1]
+
+
+def test_a_sharded_index_lists_its_shards_in_the_place_of_entries() -> None:
+    body = index_body(view_of(S=[["a"]]), [{"subject_id": "S"}])
+    assert list(body.items())[3:] == [
+        ("total_lessons", 1),
+        ("is_sharded", True),
+        ("shards", [{"subject_id": "S"}]),
+    ]
+
+
 def test_an_empty_plan_has_an_index_without_entries() -> None:
     assert shards_of(view_of()) is None
     assert index_body(view_of(), None) == {

@@ -69,6 +69,7 @@ def test_what_is_below_an_orphan_is_an_orphan_and_keeps_its_family() -> None:
     ]
     assert [one.name for one in snapshot.lineage(lesson())] == ["U", "O", "L"]
     assert [one.name for one in snapshot.below(unit())] == ["U", "O", "L"]
+    assert snapshot.children.keys() == {unit().ref, topic().ref}
     assert snapshot.is_orphan(lesson())
     assert not snapshot.is_orphan(plan())
 
@@ -162,7 +163,12 @@ def test_a_name_without_a_clash_stands_in_its_path_as_its_segment(
         *("", "README.md", "plans", "plans/", "plans/P", "plans/P.yml", "plans/a/P.yaml"),
         *("plans/_P.yaml", "Plans/P.yaml", "plans//P.yaml", "/plans/P.yaml", "P.yaml"),
         *("subjects/S.yaml", "subjects/S/_track.yaml", "subjects/_subject.yaml"),
-        *("subjects/S/T/_subject.yaml", "subjects/S/T.yaml", "subjects/S/T/U/O.yaml"),
+        *(
+            "subjects/S/T/_subject.yaml",
+            "subjects/S/T.yaml",
+            "subjects//T/_track.yaml",
+            "subjects/S/T/U/O.yaml",
+        ),
         *("subjects/S/T/U/O/L/L.yaml", "subjects/S/T/U/O/L/_lesson.yaml"),
         *("subjects/S/T/U/O/_lesson.yaml", "subjects/S/T/U/O/_unit.yaml"),
         *("orphans/S.yaml", "orphans/Memora Subject/S.yaml", "orphans/Memora Academic Plan/P.yaml"),

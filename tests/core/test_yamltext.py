@@ -15,15 +15,22 @@ from ruamel.yaml import YAML
 from exporter.core.yamltext import emit, float_text, scalar_text
 
 HOSTILE = [
-    "", " ", "  ", "\t", "\n", "\n\n", " \n", "\n ", "\t\n", "a\n", "a\n\n", "\na", "\n a", " a\nb",
-    "\ta\nb", "a\n ", "a\n \n", "a \nb", "a\n\nb\n\n\n", "- a", "-", "--- a", "---", "...", "-a", "?",
-    "? a", "?a", ":", ": a", ":a", "a:", "a: b", "a:b", "a #b", "a#b", "#a", "[a", "{a", "]", "}", ",",
+    "", " ", "  ", "\t", "\n", "\n\n", " \n", "\n ", "\t\n", "a\n", "a\n\n", "\na", "\n a",
+    " a\nb",
+    "\ta\nb", "a\n ", "a\n \n", "a \nb", "a\n\nb\n\n\n", "- a", "-", "--- a", "---", "...",
+    "-a", "?",
+    "? a", "?a", ":", ": a", ":a", "a:", "a: b", "a:b", "a #b", "a#b", "#a", "[a", "{a", "]",
+    "}", ",",
     "a, b", "&a", "*a", "!a", "!!str a", "|", ">", "'", "''", '"', "%a", "@a", "`a", "a'b", 'a"b',
-    "yes", "No", "y", "N", "on", "null", "Null", "~", "true", "FALSE", "=", "<<", "012", "08", "0o14",
-    "0x1F", "0b11", "1_000", "1e3", "1.5", ".5", "5.", ".", "-.", "._", "-_", "+1", "12:30", "0:30",
-    "12:30:45", "1:30.5", "2026-01-01", "2026-1-1", "2026-01-01T10:00:00Z", "2026-01-01 10:00:00 +3",
+    "yes", "No", "y", "N", "on", "null", "Null", "~", "true", "FALSE", "=", "<<", "012", "08",
+    "0o14",
+    "0x1F", "0b11", "1_000", "1e3", "1.5", ".5", "5.", ".", "-.", "._", "-_", "+1", "12:30",
+    "0:30",
+    "12:30:45", "1:30.5", "2026-01-01", "2026-1-1", "2026-01-01T10:00:00Z",
+    "2026-01-01 10:00:00 +3",
     ".inf", "-.INF", ".nan", "1e400", "1.2.3", "é", "درس ١", "🎓 emoji", "a\u00a0b", "\u00a0a",
-    "\u3000", "\u2028", "a\u2028b\nc", "\x85", "\x07", "\x7f", "\ufeff", "a\ufeff", "\x1b[0m", "a\tb",
+    "\u3000", "\u2028", "a\u2028b\nc", "\x85", "\x07", "\x7f", "\ufeff", "a\ufeff", "\x1b[0m",
+    "a\tb",
     "\ta", "a\t", "a\r", "\u200f\u202e", "\U000e0001", "\ufffd", "a\\b", "x" * 2000, "a b " * 500,
 ]  # fmt: skip
 
@@ -61,11 +68,11 @@ def ruamel_1_1(text: str) -> Any:
 
 
 def pyyaml_pure(text: str) -> Any:
-    return yaml.load(text, Loader=yaml.SafeLoader)  # noqa: S506
+    return yaml.load(text, Loader=yaml.SafeLoader)
 
 
 def pyyaml_c(text: str) -> Any:
-    return yaml.load(text, Loader=yaml.CSafeLoader)  # noqa: S506
+    return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
 READERS = [ruamel_1_2, ruamel_1_1, pyyaml_pure, pyyaml_c, ryaml.loads]

@@ -30,19 +30,6 @@ def made_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture
-def place(tmp_path: Path, made_site: Path) -> Place:
-    """Return a repository with a site and a configuration, and no snapshot yet."""
-    place = Place(tmp_path / "content")
-    place.root.mkdir()
-    place.git("init", "--quiet", "--initial-branch=main")
-    place.config.write_text(CONFIG, encoding="utf-8")
-    (place.root / ".gitignore").write_text("/public/\n/.exporter/\n/build/\n*.db\n", "utf-8")
-    place.commit_all("A content repository")
-    shutil.copyfile(made_site, place.root / "site.db")
-    return place
-
-
 @pytest.fixture(scope="session")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return where stages of the story are kept once a test has reached them."""
@@ -50,25 +37,49 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def school(place: Place, kept: Path) -> Place:
-    """Return the repository after its first snapshot."""
-    _reach(place, kept, "snapshot")
-    return place
+def place(tmp_path: Path, kept: Path, made_site: Path) -> Place:
+    """Return a repository with a site and a configuration, and no snapshot yet."""
+    return _copy(_begun(kept, made_site), tmp_path)
 
 
 @pytest.fixture
-def live(school: Place, kept: Path) -> Place:
+def school(tmp_path: Path, kept: Path, made_site: Path) -> Place:
+    """Return the repository after its first snapshot."""
+    return _copy(_reached(kept, made_site, "snapshot"), tmp_path)
+
+
+@pytest.fixture
+def live(tmp_path: Path, kept: Path, made_site: Path) -> Place:
     """Return the repository after its first publish."""
-    _reach(school, kept, "publish")
-    return school
+    return _copy(_reached(kept, made_site, "snapshot", "publish"), tmp_path)
 
 
-def _reach(place: Place, kept: Path, command: str) -> None:
-    """Run a command, or take the folder as it was after an earlier run of it."""
-    stage = kept / command
+def _copy(stage: Path, folder: Path) -> Place:
+    shutil.copytree(stage, folder / "content")
+    return Place(folder / "content")
+
+
+def _reached(kept: Path, made_site: Path, *commands: str) -> Path:
+    """Return a repository in which these commands were run; each is run once a session."""
+    if not commands:
+        return _begun(kept, made_site)
+    stage = kept / "-".join(commands)
     if not stage.exists():
-        place.exporter(command)
-        shutil.copytree(place.root, stage)
-        return
-    shutil.rmtree(place.root)
-    shutil.copytree(stage, place.root)
+        making = _copy(_reached(kept, made_site, *commands[:-1]), kept / "making")
+        making.exporter(commands[-1])
+        making.git("repack", "-adq")
+        making.root.rename(stage)
+    return stage
+
+
+def _begun(kept: Path, made_site: Path) -> Path:
+    stage = kept / "begun"
+    if not stage.exists():
+        stage.mkdir()
+        place = Place(stage)
+        place.git("init", "--quiet", "--initial-branch=main")
+        place.config.write_text(CONFIG, encoding="utf-8")
+        (stage / ".gitignore").write_text("/public/\n/.exporter/\n/build/\n*.db\n", "utf-8")
+        place.commit_all("A content repository")
+        shutil.copyfile(made_site, stage / "site.db")
+    return stage

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.demo.site import set_field
 from tests.e2e.command_line import Place, traces_below
 from tests.e2e.mistakes import (
     ARTS,
@@ -20,6 +21,7 @@ from tests.e2e.mistakes import (
     HINTED,
     LESSON,
     MISTAKES,
+    NOTED,
     PASSWORD,
     TABLE,
     config,
@@ -42,7 +44,19 @@ def test_a_mistake_is_explained_and_changes_nothing(live: Place, name: str) -> N
         assert words in done.err
     assert "  try: " in done.err or name not in HINTED
     assert done.out == ""
-    assert place.everything() == before
+    after = place.everything()
+    if name in NOTED:
+        before, after = _without_notes(before), _without_notes(after)
+    assert after == before
+
+
+def _without_notes(everything: dict[str, object]) -> dict[str, object]:
+    """Leave out the lease and the journal, which are written before anything is uploaded."""
+    files = everything["files"]
+    assert isinstance(files, dict)
+    notes = ("lease.json", "journal.json")
+    kept = {path: trace for path, trace in files.items() if not any(n in path for n in notes)}
+    return {**everything, "files": kept}
 
 
 def test_a_folder_outside_git_is_told_to_become_a_repository(live: Place) -> None:
@@ -141,12 +155,9 @@ def test_a_mistake_about_s3_is_explained_and_changes_nothing(
     place = Place(live.root, (PASSWORD, s3_server.secret_key), keys)
     before = place.everything()
     environment = {name: value for name, value in change.items() if name.startswith("AWS_")}
-    for command in (("publish",), ("status",)):
-        done = place.exporter(*command, status=4, env=environment)
-        assert f"s3://{bucket}" in done.err
-        assert "  try: " in done.err
-        for words in says:
-            assert words in done.err
+    done = place.exporter("publish", status=4, env=environment)
+    for words in (f"s3://{bucket}", "  try: ", *says):
+        assert words in done.err
     assert place.everything() == before
     with closing(s3_server.client()) as client:
         assert client.list_objects_v2(Bucket=s3_bucket)["KeyCount"] == 0
@@ -205,6 +216,22 @@ def test_content_that_cannot_be_right_is_located_and_not_published(
     built = live.exporter("build", "--json", status=1).report
     assert sorted(built["held"]) == sorted(checked["held"])
     assert not (set(built["plans"]) & set(checked["held"]))
+
+
+def test_a_file_that_its_schema_refuses_is_not_published(live: Place) -> None:
+    live.config.write_text(live.config.read_text("utf-8") + "checks: {E109: off}\n", "utf-8")
+    live.exporter("publish")
+    before = traces_below(live.store)
+    with live.editing() as connection:
+        set_field(connection, "Memora Lesson", LESSON, "bit_index", -7)
+    live.exporter("snapshot")
+    checked = live.exporter("check", "--json", status=1).report
+    errors = [found for found in checked["findings"] if found["severity"] == "error"]
+    assert {found["code"] for found in errors} == {"E112"}
+    assert all("bit_index: -7 is less than the minimum" in found["message"] for found in errors)
+    assert len(checked["held"]) == 3
+    assert "E112" in live.exporter("publish", status=1).said
+    assert traces_below(live.store) == before
 
 
 def test_a_plan_that_cannot_be_read_stays_as_it_is(live: Place) -> None:

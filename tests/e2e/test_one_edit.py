@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from exporter.demo.site import edit_lesson_title
+from exporter.demo.site import create_site, edit_lesson_title
 from tests.e2e.cdn import serving
 from tests.e2e.command_line import Place, traces_below
 from tests.e2e.reader import crawl, schema_problems
@@ -99,6 +99,23 @@ def test_only_what_follows_from_the_title_is_put_and_purged(
     requests = list(cloudflare.requests)
     edited.exporter("publish")
     assert cloudflare.requests == requests
+
+
+def test_a_search_index_in_shards_changes_in_one_shard(place: Place) -> None:
+    (place.root / "site.db").unlink()
+    create_site(place.root / "site.db", 1600)
+    place.exporter("snapshot")
+    place.exporter("publish")
+    before = place.published()
+    with place.editing() as connection:
+        edit_lesson_title(connection, LESSON, "A new title")
+    place.exporter("snapshot")
+    place.exporter("publish")
+    after = place.published()
+    shards = {f"plans/{plan}/search/SUBJECT-MATH.json" for plan in PLANS}
+    assert {key for key in after if before.get(key) != after[key]} == FOLLOWS | shards
+    assert crawl(after) == after.keys() == before.keys()
+    assert schema_problems(after) == []
 
 
 @pytest.mark.parametrize("edited", ["prefixes"], indirect=True)

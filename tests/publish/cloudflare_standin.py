@@ -50,6 +50,7 @@ class CloudflareStandin:
     endpoint: str = ""
     zone: str = ZONE
     token: str = TOKEN
+    token_status: str = "active"
     requests: list[Recorded] = field(default_factory=list)
     accepted: list[dict[str, Any]] = field(default_factory=list)
     """The bodies of the purges that were done, in order."""
@@ -109,6 +110,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(played)
         except ConnectionError:
             self.close_connection = True
+
+    def do_GET(self) -> None:
+        standin = self.standin
+        known = self.headers.get("Authorization", "") == f"Bearer {standin.token}"
+        if self.path != "/client/v4/user/tokens/verify":
+            self._send(failure(404, 7003, "Could not route to the path"))
+        elif known:
+            result = {"id": "ed17574386854bf78a67040be0a770b0", "status": standin.token_status}
+            self._send(Played(200, _envelope(success=True, result=result)))
+        else:
+            self._send(failure(401, 1000, "Invalid API Token"))
 
     def _send(self, played: Played) -> None:
         self.send_response_only(played.status)

@@ -6,7 +6,6 @@ store from every manifest before and after each storage call.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote
 
 import orjson
@@ -78,6 +77,7 @@ class _RememberingRepository(Repository):
         self.tree = cache(super().tree)  # type: ignore[method-assign]
         self.changed_paths = cache(super().changed_paths)  # type: ignore[method-assign]
         self.find = cache(super().find)  # type: ignore[method-assign]
+        self.git = cache(super().git)  # type: ignore[method-assign]
         self._blobs: dict[str, bytes] = {}
 
     def blobs(self, hashes: Iterable[str]) -> Iterator[bytes]:
@@ -91,7 +91,7 @@ class SchoolRepository:
     """A repository whose commits are whole schools."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._time = 1_800_000_000
         self._git("init", "--quiet", "--initial-branch=main")
@@ -104,7 +104,7 @@ class SchoolRepository:
         if parent:
             self._git("checkout", "--quiet", "--detach", parent)
         snapshot = grow(documents)
-        root = self._folder / FOLDER
+        root = self.folder / FOLDER
         for old in sorted(root.rglob("*.yaml")):
             old.unlink()
         for ref, document in snapshot.documents.items():
@@ -114,7 +114,11 @@ class SchoolRepository:
         self._time += 60
         self._git("add", "--all")
         self._git("commit", "--quiet", "--allow-empty", "-m", message)
-        return Repository(self._folder).resolve("HEAD")
+        return Repository(self.folder).resolve("HEAD")
+
+    def same_second(self) -> None:
+        """Give the next commit the time of the last one."""
+        self._time -= 60
 
     def workspace(self, fingerprint: str = "f1", rules: CheckRules | None = None) -> Workspace:
         return Workspace(self.repository, FOLDER, rules or CheckRules(), {}, fingerprint)
@@ -125,7 +129,7 @@ class SchoolRepository:
         identity = ["-c", "user.name=Test Author", "-c", "user.email=author@example.org"]
         subprocess.run(
             ["git", *identity, *arguments],
-            cwd=self._folder,
+            cwd=self.folder,
             check=True,
             env={**os.environ, **stamp},
         )
@@ -241,11 +245,17 @@ class Target:
         wrong = [f"missing {key}" for key in sorted(expected.keys() - bodies.keys())]
         wrong += [f"extra {key}" for key in sorted(bodies.keys() - expected.keys())]
         for key in sorted(expected.keys() & bodies.keys()):
-            body, entry = orjson.loads(bodies[key]), expected[key]
-            found = (body_digest(body), body["version"], len(bodies[key]))
+            entry = expected[key]
+            found = _facts(bodies[key])
             if found != (entry.digest, entry.version, entry.size):
                 wrong.append(f"different {key}")
         return wrong
+
+
+@cache
+def _facts(body: bytes) -> tuple[str, int, int]:
+    payload = orjson.loads(body)
+    return (body_digest(payload), payload["version"], len(body))
 
 
 def manifests(bodies: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -257,6 +267,7 @@ def manifests(bodies: Mapping[str, bytes]) -> dict[str, bytes]:
     }
 
 
+@cache
 def without_versions(body: bytes) -> bytes:
     return _VERSION.sub(b"", body)
 
@@ -268,13 +279,18 @@ def broken_links(bodies: Mapping[str, bytes]) -> list[str]:
     broken = []
     while waiting:
         key = waiting.pop()
-        for link in _links(json.loads(bodies[key])):
+        for link in _links_of(bodies[key]):
             if link not in bodies:
                 broken.append(f"{key} -> {link}")
             elif link not in seen:
                 seen.add(link)
                 waiting.append(link)
     return broken
+
+
+@cache
+def _links_of(body: bytes) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_links(orjson.loads(body))))
 
 
 def _links(value: object) -> Iterator[str]:
@@ -287,6 +303,3 @@ def _links(value: object) -> Iterator[str]:
                 yield unquote(item.partition("?")[0])
             else:
                 yield from _links(item)
-
-
-When = Literal["before", "after"]

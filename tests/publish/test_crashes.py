@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 
 from exporter.content.repository import Commit
-from exporter.core.model import Document
-from exporter.errors import ExporterError, StoreBusy, StoreError
+from exporter.core.release import PlanState
+from exporter.errors import ExporterError, StoreError
 from exporter.publish.planning import PublishOptions
-from tests.core.school import lesson, override, plan, subject, topic, track, unit
+from tests.core.school import override, plan, topic
 from tests.publish.publishing import (
     Killed,
     ReadingFaults,
@@ -22,50 +23,10 @@ from tests.publish.publishing import (
     manifests,
     without_versions,
 )
+from tests.publish.schools import BAD, BASE, EDITED, SHRUNK, Documents, changed, without
 from tests.stores.memory import Faults
 
-Documents = Sequence[Document]
-
 ANY = PublishOptions(allow_mass_delete=True)
-
-
-def _subject(name: str, **fields: object) -> list[Document]:
-    """Return a subject with two topics of two lessons each."""
-    found: list[Document] = [
-        subject(name, **fields),  # type: ignore[arg-type]
-        track(f"{name}-T", name),
-        unit(f"{name}-U", f"{name}-T"),
-    ]
-    for t in ("1", "2"):
-        found.append(topic(f"{name}-O{t}", f"{name}-U"))
-        for number in ("a", "b"):
-            bit = "1a 1b 2a 2b".split().index(t + number)
-            found.append(lesson(f"{name}-{t}{number}", f"{name}-O{t}", bit))
-    return found
-
-
-def changed(documents: Documents, name: str, **fields: object) -> list[Document]:
-    return [
-        replace(one, fields={**one.fields, **fields}) if one.name == name else one  # type: ignore[dict-item]
-        for one in documents
-    ]
-
-
-def without(documents: Documents, *names: str) -> list[Document]:
-    return [one for one in documents if one.name not in names]
-
-
-BASE: Documents = [
-    *_subject("M"),
-    *_subject("P"),
-    plan("ONE", ["M", "P"]),
-    plan("TWO", ["M"]),
-    plan("THREE", ["P"]),
-]
-EDITED = changed(BASE, "M-1a", title="Better")
-SHRUNK = without(EDITED, "P-2a", "P-2b", "P-O2", "M-1b")
-BAD = changed(changed(BASE, "P-1a", bit_index=-1), "M-1a", title="Better")
-"""Lesson P-1a holds back plans ONE and THREE; plan TWO goes on."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +60,6 @@ SCENARIOS = {
 }
 
 
-@pytest.fixture(scope="module")
-def schools(tmp_path_factory: pytest.TempPathFactory) -> SchoolRepository:
-    return SchoolRepository(tmp_path_factory.mktemp("school"))
-
-
 @dataclass
 class Story:
     """A scenario made real: the target before, the commit to publish, a clean publish of it."""
@@ -113,6 +69,9 @@ class Story:
     revert: Commit
     clean: Target
     reverted: Target
+    """The revert published over the state before."""
+    both: Target
+    """The revert published over the clean publish."""
 
 
 def _story(schools: SchoolRepository, scenario: Scenario) -> Story:
@@ -124,20 +83,34 @@ def _story(schools: SchoolRepository, scenario: Scenario) -> Story:
     clean, reverted = start.copy(), start.copy()
     clean.publish(commit, ANY)
     reverted.publish(revert, ANY)
-    assert clean.audit() == reverted.audit() == []
-    return Story(start, commit, revert, clean, reverted)
+    both = clean.copy()
+    both.publish(revert, ANY)
+    assert clean.audit() == reverted.audit() == both.audit() == []
+    return Story(start, commit, revert, clean, reverted, both)
 
 
-def _faults(calls: int) -> Iterator[tuple[str, Callable[[], Faults]]]:
+def _faults(calls: int) -> Iterator[tuple[str, ReadingFaults]]:
+    """Yield a failing and a killing fault before and after the effect of every call."""
+    moments: tuple[Literal["before", "after"], ...] = ("before", "after")
     for number in range(1, calls + 1):
-        for when in ("before", "after"):
+        for when in moments:
             at = f"{when} call {number}"
-            yield f"error {at}", lambda n=number, w=when: ReadingFaults(n, w, StoreError("spoilt"))
-            yield f"busy {at}", lambda n=number, w=when: ReadingFaults(n, w, StoreBusy("busy"))
-            yield (
-                f"kill {at}",
-                lambda n=number, w=when: ReadingFaults(n, w, Killed(), lasting=True),
-            )
+            yield f"error {at}", ReadingFaults(number, when, StoreError("spoilt"))
+            yield f"kill {at}", ReadingFaults(number, when, Killed(), lasting=True)
+
+
+def _after(story: Story, target: Target) -> Target | None:
+    """Return what the revert must lead to, which depends on what is live by now.
+
+    Where the fault made a plan fail, a revert that holds it back keeps an older form of it.
+    """
+    live = target.ledger.live()
+    if live.head is None or live.head.commit != story.commit.sha:
+        return story.reverted
+    failed = live.release and any(
+        one.state is PlanState.FAILED for one in live.release.plans.values()
+    )
+    return None if failed else story.both
 
 
 def _publish_watched(target: Target, commit: Commit, allowed: set[bytes], where: str) -> None:
@@ -152,10 +125,8 @@ def _publish_watched(target: Target, commit: Commit, allowed: set[bytes], where:
     faults = target.cdn.faults
     if isinstance(faults, ReadingFaults):
         faults.look = look
-    try:
+    with suppress(ExporterError, Killed):
         target.publish(commit, ANY)
-    except (ExporterError, Killed):
-        pass
     look()
 
 
@@ -169,33 +140,33 @@ def test_a_fault_at_every_call_breaks_no_link_and_the_next_run_ends_it(
     counted.publish(story.commit, ANY)
     allowed = {
         body
-        for target in (story.start, story.clean, story.reverted)
+        for target in (story.start, story.clean, story.reverted, story.both)
         for body in manifests(target.cdn.bodies).values()
     }
-    for fault, make in _faults(counted.cdn.faults.count):
+    for fault, faults in _faults(counted.cdn.faults.count):
         where = f"{name}, {fault}"
         target = story.start.copy()
-        target.set_faults(make())
+        target.set_faults(faults)
         _publish_watched(target, story.commit, allowed, where)
-        for commit, clean in ((story.commit, story.clean), (story.revert, story.reverted)):
-            _next_run(target.copy(), commit, clean, allowed, where)
+        _next_run(target.copy(), story.commit, story.clean, allowed, where)
+        _next_run(target.copy(), story.revert, _after(story, target.copy()), allowed, where)
 
 
 def _next_run(
-    target: Target, commit: Commit, clean: Target, allowed: set[bytes], where: str
+    target: Target, commit: Commit, clean: Target | None, allowed: set[bytes], where: str
 ) -> None:
     """Publish after a fault: the state must be that of one clean publish, and stay so."""
-    live = target.ledger.live()
     target.clock.now_s += 3_600
     target.set_faults(ReadingFaults())
     _publish_watched(target, commit, allowed, where)
     assert target.audit() == [], where
     assert target.ledger.journal().journal.is_clean, where
-    wanted, found = clean.cdn.bodies, target.cdn.bodies
-    if live.head is None or live.head.commit != commit.sha:
+    found = target.cdn.bodies
+    if clean is not None:
+        wanted = clean.cdn.bodies
         assert found.keys() == wanted.keys(), where
-    for key, body in found.items():
-        assert without_versions(body) == without_versions(wanted[key]), f"{where}: {key}"
+        for key, body in found.items():
+            assert without_versions(body) == without_versions(wanted[key]), f"{where}: {key}"
     while target.publish(commit, ANY) is not None:
         assert target.cdn.bodies == found, where
     target.set_faults(Faults())

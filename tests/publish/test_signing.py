@@ -1,16 +1,16 @@
-"""Media URLs are signed while lessons are uploaded, known to nobody else, and signed again in time."""
+"""Media URLs are signed while lessons are uploaded, known to nobody else, and refreshed in time."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -18,6 +18,7 @@ import pytest
 from exporter.build.encoding import instant
 from exporter.config import Media, Secret, SignedMedia
 from exporter.config.model import CACHE_CONTROL
+from exporter.content.repository import Repository
 from exporter.core.release import Kind
 from exporter.errors import ConfigError
 from exporter.publish.comparing import Damage, Expectations
@@ -30,9 +31,9 @@ from exporter.publish.signing import SigningStore, capped
 from exporter.publish.verifying import compare, look_in_store, repair
 from exporter.stores.base import Attributes
 from tests.core.school import lesson, plan, school, stage
-from tests.publish.publishing import SchoolRepository, Target
+from tests.publish.publishing import Killed, SchoolRepository, Target
 from tests.servers import S3Server
-from tests.stores.memory import MemoryStore
+from tests.stores.memory import Faults, MemoryStore
 
 SECRET = "a-secret-that-must-never-show"
 KEYS = SigningKeys("AKIDEXAMPLE", Secret(SECRET))
@@ -44,6 +45,10 @@ PLAIN = "lessons/M.json"
 
 def presigner(keys: Callable[[], SigningKeys] = lambda: KEYS) -> Presigner:
     return Presigner(keys, "https://account.r2.example", "auto")
+
+
+ONE = presigner()
+"""Made once: a client of boto3 takes longer to make than all that it signs here."""
 
 
 def content(video: str = VIDEO, **fields: Any) -> tuple[Any, ...]:
@@ -65,11 +70,20 @@ class Signer:
 
     @property
     def store(self) -> SigningStore:
-        return SigningStore(self.target.cdn, self.target.state, self.media, presigner())
+        return SigningStore(self.target.cdn, self.target.state, self.media, ONE)
 
     def publish(self, documents: tuple[Any, ...]) -> Published:
+        self.target.school.commit(documents)
+        published = self.publish_head()
+        assert published is not None
+        return published
+
+    def publish_head(self) -> Published | None:
         target = self.target
-        prepared = target.prepare(target.school.commit(documents))
+        head = Repository(target.school.repository.root).resolve("HEAD")
+        prepared = target.prepare(head)
+        if prepared.is_nothing:
+            return None
         return self._publisher(self.store).publish(prepared, target.run())
 
     def refresh(self, now: float) -> Published | None:
@@ -136,7 +150,7 @@ def test_a_published_lesson_has_signed_urls_and_says_until_when(signer: Signer) 
     assert "signed_url_expiry" not in json.loads(signer.target.cdn.bodies[PLAIN])
 
 
-def test_the_index_is_about_the_plain_lesson(signer: Signer, tmp_path: Path) -> None:
+def test_the_index_is_about_the_plain_lesson(signer: Signer) -> None:
     plain = Target(signer.target.school)
     plain.publish(plain.school.repository.resolve("HEAD"))
     ours, theirs = read_live_files(signer.target.ledger), read_live_files(plain.ledger)
@@ -280,6 +294,35 @@ class TestRefresh:
         assert signer.drift() == []
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("kind", ["refresh", "publish"])
+def test_a_run_killed_at_any_call_leaves_no_url_to_expire(
+    signer: Signer, kind: str, when: Literal["before", "after"]
+) -> None:
+    """Whatever was lost: what is on the CDN is noted, or is signed again before it expires."""
+    soon = seconds(signer.lesson()["signed_url_expiry"]) - 7200
+    edited = content(title="A better title")
+    signer.target.school.commit(edited)
+    for call in range(1, 200):
+        crashed = Signer(signer.target.copy())
+        crashed.target.set_faults(Faults(call, when, Killed(), lasting=True))
+        try:
+            crashed.refresh(soon) if kind == "refresh" else crashed.publish_head()
+        except Killed:
+            crashed.target.set_faults(Faults())
+        else:
+            break
+        crashed.target.clock.now_s += 3600
+        crashed.publish_head()
+        expires = seconds(crashed.lesson()["signed_url_expiry"])
+        note = read_signed(crashed.target.state).lessons[SIGNED]
+        assert note.expires <= expires, call
+        crashed.refresh(expires)
+        assert crashed.drift() == [], call
+        assert crashed.target.ledger.journal().journal.is_clean, call
+    assert call > 10
+
+
 def test_verify_finds_an_edit_of_a_signed_lesson_and_repair_signs_it_anew(signer: Signer) -> None:
     target = signer.target
     stored = target.cdn.get(SIGNED)
@@ -361,7 +404,7 @@ def test_keys_come_from_the_environment_media_first() -> None:
         signing_keys({**stores, "MEDIA_AWS_ACCESS_KEY_ID": "m"})
 
 
-def test_without_keys_nothing_is_put_in_the_place_of_a_media_lesson(tmp_path: Path) -> None:
+def test_without_keys_nothing_is_put_in_the_place_of_a_media_lesson() -> None:
     def no_keys() -> SigningKeys:
         return signing_keys({})
 
@@ -375,10 +418,10 @@ def test_without_keys_nothing_is_put_in_the_place_of_a_media_lesson(tmp_path: Pa
 
 class TestWithARealStore:
     @pytest.fixture
-    def video(self, s3_server: S3Server, s3_bucket: str) -> Iterator[str]:
+    def video(self, s3_server: S3Server, s3_bucket: str) -> str:
         with closing(s3_server.client()) as client:
             client.put_object(Bucket=s3_bucket, Key="videos/a b.mp4", Body=b"moving pictures")
-        yield s3_bucket
+        return s3_bucket
 
     def signed_url(self, server: S3Server, bucket: str, expires_s: int = 3600) -> str:
         cdn = MemoryStore()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
@@ -25,7 +26,8 @@ from exporter.publish.verifying import (
 from exporter.stores.base import Attributes
 from tests.core.school import lesson, plan, school, stage
 from tests.publish.cdn_standin import cdn_standin
-from tests.publish.publishing import SchoolRepository, Target, broken_links
+from tests.publish.publishing import Killed, SchoolRepository, Target, broken_links
+from tests.stores.memory import Faults
 
 EXPECTED = Expectations(CACHE_CONTROL, SignedLessons())
 LESSON = "lessons/L.json"
@@ -64,11 +66,11 @@ def mend(target: Target, drifts: list[Drift]) -> Published:
     return target.publisher().publish(mending.prepared, target.run())
 
 
-def rewrite(target: Target, key: str, body: bytes | None = None, **headers: object) -> None:
+def rewrite(target: Target, key: str, body: bytes | None = None, **headers: Any) -> None:
     """Do what a person does in the bucket's web page."""
     found = target.cdn.get(key)
     assert found is not None
-    attributes = replace(found.info.attributes, **headers)  # type: ignore[arg-type]
+    attributes = replace(found.info.attributes, **headers)
     target.cdn.put(key, found.body if body is None else body, attributes)
 
 
@@ -135,7 +137,7 @@ def test_another_version_of_a_file_is_different(target: Target) -> None:
     ],
 )
 def test_wrong_headers_are_found_and_mended(
-    target: Target, headers: dict[str, object], why: str
+    target: Target, headers: dict[str, Any], why: str
 ) -> None:
     stored = target.cdn.get(TOPIC)
     rewrite(target, TOPIC, **headers)
@@ -214,6 +216,31 @@ def test_a_lost_commit_is_said(target: Target, tmp_path: Path) -> None:
     target.cdn.delete([LESSON])
     with pytest.raises(OutsideError, match="is not in this clone"):
         repair(other.workspace(), target.ledger, live(target), look(target))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_repair_killed_at_any_call_can_be_run_again(
+    target: Target, when: Literal["before", "after"]
+) -> None:
+    whole = target.cdn.bodies
+    target.cdn.delete([LESSON, TOPIC])
+    target.cdn.put("lessons/gone.json", b"{}", Attributes())
+    for call in range(1, 200):
+        damaged = target.copy()
+        damaged.set_faults(Faults(call, when, Killed(), lasting=True))
+        try:
+            mend(damaged, look(damaged))
+        except Killed:
+            damaged.set_faults(Faults())
+        else:
+            break
+        damaged.clock.now_s += 3600
+        if drifts := look(damaged):
+            mend(damaged, drifts)
+        damaged.publish(damaged.school.repository.resolve("HEAD"))
+        assert (damaged.cdn.bodies, look(damaged)) == (whole, []), call
+        assert damaged.ledger.journal().journal.is_clean, call
+    assert call > 15
 
 
 class TestThroughTheCdn:

@@ -192,12 +192,12 @@ def test_parents_that_collate_alike_keep_their_rows_apart(site: FrappeSite) -> N
 
 def test_many_and_long_rows_are_digested_whole(site: FrappeSite) -> None:
     plan = site.add(PLAN, "P", title="Plan")
-    for idx in range(300):
+    for idx in range(40):
         site.add_row(plan, "overrides", idx, target_doctype=SUBJECT, target_name=f"S{idx}")
     site.add_branch()
     site.add_stage("L1", 1, {"text": "x" * 3_000_000})
     before = digests(site)
-    site.execute("UPDATE `tabMemora Plan Override` SET action = 'Hide' WHERE idx = 299")
+    site.execute("UPDATE `tabMemora Plan Override` SET action = 'Hide' WHERE idx = 39")
     site.execute("UPDATE `tabMemora Lesson Stage` SET config = replace(config, 'xx\"', 'xy\"')")
     assert changed(before, digests(site)) == {plan, (LESSON, "L1")}
 

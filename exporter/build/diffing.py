@@ -1,0 +1,191 @@
+"""The whole difference of two contents: documents, what plans show, files, findings (spec 5).
+
+Files are counted as if the base were live in full: what a release of the target would then put and
+delete. Only the plans that the change can touch are built. Pure of targets: no store is asked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from exporter.build.builder import Stamps, build
+from exporter.build.inspection import CheckRules, Inspection, inspect
+from exporter.content.reading import Content
+from exporter.core.artifacts import Artifact, Entry, Index
+from exporter.core.changes import affected_plans, with_neighbours
+from exporter.core.diff import DocumentDiff, diff_documents, find_renames
+from exporter.core.diff_access import find_notices
+from exporter.core.diff_report import DiffReport, FileCounts, FindingCounts
+from exporter.core.findings import Finding
+from exporter.core.loading import Loaded
+from exporter.core.model import PLAN, Document
+from exporter.core.steps import Sides, difference
+from exporter.core.tree import Snapshot
+
+__all__ = ["NOTHING", "Side", "diff_contents"]
+
+NOTHING = Content(Loaded(Snapshot()), lambda _path: "", None)
+"""The content before the first release."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A content and what people call it."""
+
+    content: Content
+    label: str
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Return the documents."""
+        return self.content.loaded.snapshot
+
+    def plans(self) -> list[tuple[str, Document]]:
+        """Return the plans with the paths of their files."""
+        return [(self.snapshot.paths[plan.ref], plan) for plan in self.snapshot.of_type(PLAN)]
+
+
+def diff_contents(
+    base: Side, target: Side, rules: CheckRules, holds: Sequence[str] = ()
+) -> DiffReport:
+    """Return everything about a change; `holds` is passed on as it is."""
+    before, after = base.snapshot, target.snapshot
+    renames = find_renames(before, after)
+    old, new = inspect(base.content, rules), inspect(target.content, rules)
+    files, problems = _Builds(base, target, (old, new), rules).count()
+    found = (*new.findings, *problems)
+    held = {*new.held, *(name for one in _errors(problems) for name in one.plans)}
+    titles = {plan.name: plan.title for _, plan in (*base.plans(), *target.plans())}
+    return DiffReport(
+        base.label,
+        target.label,
+        _readable(diff_documents(before, after, renames), before, new),
+        find_notices(old.views, new.views, renames),
+        titles,
+        files,
+        _compared(old.findings, found),
+        sorted(held),
+        holds,
+    )
+
+
+def _readable(
+    documents: Iterable[DocumentDiff], before: Snapshot, new: Inspection
+) -> list[DocumentDiff]:
+    """Leave out documents that only seem to be gone: their files cannot be read, a finding says."""
+    unreadable = {found.path for found in new.findings if found.code == "E101"}
+    return [
+        one
+        for one in documents
+        if one.after or one.before is None or before.paths[one.before.ref] not in unreadable
+    ]
+
+
+def _errors(findings: Iterable[Finding]) -> list[Finding]:
+    return [found for found in findings if found.severity == "error"]
+
+
+def _compared(old: Sequence[Finding], new: Sequence[Finding]) -> FindingCounts:
+    """Count findings; the same one at another line or path of the same document is no new one."""
+    left = Counter(map(_identity, old))
+    fresh = []
+    for found in new:
+        if left[_identity(found)]:
+            left[_identity(found)] -= 1
+        else:
+            fresh.append(found)
+    errors = len(_errors(new))
+    return FindingCounts(errors, len(new) - errors, tuple(fresh), left.total())
+
+
+def _identity(found: Finding) -> object:
+    return (found.code, found.ref or found.path, found.pointer, found.message)
+
+
+@dataclass(slots=True)
+class _Made:
+    """What was built of one side."""
+
+    plans: dict[str, Index]
+    shared: Index
+    findings: tuple[Finding, ...] = ()
+    files: list[Artifact] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Builds:
+    """Both sides, to be built as far as the change reaches."""
+
+    base: Side
+    target: Side
+    inspections: tuple[Inspection, Inspection]
+    rules: CheckRules
+
+    def count(self) -> tuple[FileCounts, tuple[Finding, ...]]:
+        """Count the files to put and delete; also return what only building the target shows."""
+        affected = self._affected()
+        if not affected:
+            return FileCounts(), ()
+        old = self._build(0, affected, lambda _key: None)
+        live = {**old.shared, **{k: e for index in old.plans.values() for k, e in index.items()}}
+        new = self._build(1, affected, live.get)
+        kept = {name for name in old.plans if name in new.plans or self._is_removed(name)}
+        old_plans = {name: old.plans[name] for name in kept}
+        sides = Sides(old_plans, new.plans, old.shared, new.shared)
+        delta = difference(new.files, sides, lambda: self._others(affected, old, kept), {})
+        changed = len(delta.before)
+        size = sum(one.entry.size for one in delta.put.values())
+        counts = FileCounts(len(delta.put) - changed, changed, size, len(delta.delete))
+        return counts, new.findings
+
+    def _affected(self) -> set[str]:
+        before, after = self.base.snapshot, self.target.snapshot
+        plans = [*self.base.plans(), *self.target.plans()]
+        affected = affected_plans(set(_changed_paths(before, after)), plans)
+        if self.rules.rules.monolithic:
+            affected = with_neighbours(affected, [plan for _, plan in plans])
+        return affected
+
+    def _is_removed(self, plan: str) -> bool:
+        found = self.target.snapshot.find(PLAN, plan)
+        path = self.base.snapshot.paths[PLAN, plan]
+        is_published = found is not None and found.flag("is_published")
+        return not is_published and path not in self.target.content.loaded.broken_plans
+
+    def _others(self, affected: set[str], old: _Made, kept: set[str]) -> list[Index]:
+        """Return what links to shared files besides the plans that are built or removed."""
+        rest = {plan.name for _, plan in self.base.plans()} - affected
+        made = self._build(0, rest, lambda _key: None)
+        return [*made.plans.values(), *(old.plans[name] for name in old.plans.keys() - kept)]
+
+    def _build(self, side: int, plans: set[str], live: Callable[[str], Entry | None]) -> _Made:
+        """Build some plans of the base (0) or the target (1)."""
+        whole = self.inspections[side]
+        chosen = {name: view for name, view in whole.views.items() if name in plans}
+        others = [view for view in whole.buildable if view.plan.name not in plans]
+        beside = tuple(others) if self.rules.rules.monolithic else ()
+        inspection = replace(whole, views=chosen, neighbours=beside)
+        files: list[Artifact] = []
+        stamps = Stamps(live, _TIME + side)
+        rules = self.rules
+        sink = files.append if side else _nowhere
+        built = build(inspection, rules.rules, rules.severities, stamps, sink)
+        return _Made(built.plans, built.lessons, built.findings, files)
+
+
+_TIME = 1_700_000_000
+"""Any version: only its length counts, and that the target's is another."""
+
+
+def _nowhere(_artifact: Artifact) -> None:
+    """Take a file and forget it."""
+
+
+def _changed_paths(before: Snapshot, after: Snapshot) -> Iterable[str]:
+    for ref in {*before.documents, *after.documents}:
+        sides = ((one.paths.get(ref), one.documents.get(ref)) for one in (before, after))
+        (old_path, old), (new_path, new) = sides
+        if (old_path, old) != (new_path, new):
+            yield from (path for path in (old_path, new_path) if path)

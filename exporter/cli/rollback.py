@@ -1,0 +1,115 @@
+"""`exporter rollback`: a commit that puts content back as it was (spec 5)."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from exporter.cli.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from exporter.content.repository import Commit
+    from exporter.content.rollback import RollbackOptions, RollbackResult
+
+__all__ = ["command"]
+
+_RELEASE = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}\Z")
+
+
+@click.command("rollback")
+@click.argument("to", metavar="RELEASE|COMMIT")
+@click.option("--target", default=None, help="The target of the release.")
+@click.option(
+    "--plan", "plans", multiple=True, help="Only this plan and what it shows; repeatable."
+)
+@click.option("--document", "documents", multiple=True, help="Only this document; repeatable.")
+@click.option("--push", is_flag=True, help="Push the commit.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@pass_session
+def command(
+    session: Session,
+    *,
+    to: str,
+    target: str | None,
+    plans: tuple[str, ...],
+    documents: tuple[str, ...],
+    push: bool,
+    as_json: bool,
+) -> None:
+    """Commit content that is as it was in a release or a commit.
+
+    Nothing is published by it: publish the commit as any other. Snapshots hold what it took back.
+    """
+    from exporter.content.rollback import RollbackOptions
+
+    commit, label = _resolve(session, to, target)
+    options = RollbackOptions(
+        session.content_path,
+        label,
+        plans,
+        documents,
+        session.config.source.extra_fields,
+        session.config.snapshot.author,
+    )
+    result = _run(session, commit, options, push=push)
+    if as_json:
+        session.out(json.dumps(_json(result, label), ensure_ascii=False, indent=2))
+    elif result.commit is None:
+        session.out(f"nothing to do: it is as it was in {label} already")
+    else:
+        session.out(f"{result.commit.sha[:12]}  {result.message.rstrip()}")
+        session.out("publish it with `exporter publish`", dim=True)
+
+
+def _resolve(session: Session, to: str, target: str | None) -> tuple[Commit, str]:
+    """Return the commit to go back to, and what the trailer calls it."""
+    if not _RELEASE.match(to):
+        commit = session.resolve(to)
+        return commit, commit.sha
+    from exporter.content.deepening import find_or_fetch
+    from exporter.errors import GitError
+
+    sha = session.open_target(target).ledger.release(to).commit
+    found = find_or_fetch(session.repository, sha)
+    if found is None:
+        raise GitError(
+            f"release {to} was made from commit {sha[:12]}, which is not in this clone",
+            hint="run `git fetch --unshallow`, then again",
+        )
+    return found, to
+
+
+def _run(session: Session, to: Commit, options: RollbackOptions, *, push: bool) -> RollbackResult:
+    from exporter.content.remote import branch_of, catch_up, push_commit
+    from exporter.content.rollback import roll_back
+
+    repository, author = session.repository, session.config.snapshot.author
+    if not push:
+        return roll_back(repository, to, options)
+    branch = branch_of(repository)
+    catch_up(repository, branch, author)
+    result = roll_back(repository, to, options)
+    push_commit(repository, branch, author)
+    return replace(result, commit=repository.resolve("HEAD")) if result.commit else result
+
+
+def _json(result: RollbackResult, label: str) -> dict[str, object]:
+    return {
+        "commit": result.commit.sha if result.commit else None,
+        "rolled_back_to": label,
+        "plans": list(result.plans),
+        "changes": [
+            {
+                "kind": change.kind.value,
+                "doctype": change.document.doctype,
+                "name": change.document.name,
+                "title": change.document.title,
+                "path": change.path,
+            }
+            for change in result.changes
+        ],
+    }

@@ -1,0 +1,52 @@
+"""`exporter watch`: snapshots by themselves, next to the database (spec 2)."""
+
+from __future__ import annotations
+
+import click
+
+from exporter.cli.session import Session, pass_session
+from exporter.cli.snapshot import Request, deliver, snapshot_options
+
+__all__ = ["command"]
+
+
+@click.command("watch")
+@click.option("--push", is_flag=True, help="Push every snapshot.")
+@click.option("--branch", default=None, help="Commit to this branch, for review.")
+@click.option("--pull-request", is_flag=True, help="Push the branch, and open a pull request.")
+@pass_session
+def command(session: Session, *, push: bool, branch: str | None, pull_request: bool) -> None:
+    """Take snapshots when content has changed, until SIGTERM or SIGINT.
+
+    One line a snapshot, or a failure; a failure is tried again, later and later.
+    """
+    from exporter.content.watching import Pace, Watch
+
+    request = Request(push=push, branch=branch, pull_request=pull_request)
+    settings = session.config.watch
+    Watch(
+        Pace(settings.poll_s, settings.interval_s, settings.threshold),
+        watermark=session.source().watermark,
+        affected=lambda: _affected(session, request),
+        snapshot=lambda: _told(session, request),
+        say=lambda line: session.out(f"{session.now():%Y-%m-%dT%H:%M:%SZ} {line}"),
+        clock=session.clock,
+        wait=session.until_stopped(),
+    ).run()
+    session.say("stopped")
+
+
+def _affected(session: Session, request: Request) -> int:
+    from exporter.content.snapshot import affected_by
+
+    options = snapshot_options(session, request)
+    return len(affected_by(session.repository, session.source(), options))
+
+
+def _told(session: Session, request: Request) -> str:
+    """Take a snapshot; return a line about it."""
+    result = deliver(session, request).result
+    held = f", {len(result.held)} held" if result.held else ""
+    if result.commit is None:
+        return f"nothing changed{held}"
+    return f"{result.commit.sha[:12]} {result.message.splitlines()[0]}{held}"

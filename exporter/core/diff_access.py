@@ -1,0 +1,285 @@
+"""What students will notice of a change, plan by plan, access first (spec 5, `diff`).
+
+Everything comes from what the plans show on both sides (`access`), so that a change of a subject,
+of an override row or of a plan is told by its effect and nothing else is. What is alike is told
+once: nodes of a subject that change alike are one notice, also where several plans show them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from exporter.core.access import Access, Node, PlanView
+from exporter.core.diff import Renames
+from exporter.core.diff_order import moved
+from exporter.core.model import LESSON, Document, Ref
+
+__all__ = ["ACCESS_SIGNS", "Notice", "Noticed", "Sign", "Terms", "find_notices"]
+
+
+class Sign(Enum):
+    """What students notice; in the order in which it is told."""
+
+    OPENS = "opens"
+    CLOSES = "closes"
+    ITEM = "sold as another item"
+    TERMS = "sold on other terms"
+    PLAN_GONE = "plan disappears"
+    GONE = "disappears"
+    PLAN_NEW = "plan appears"
+    NEW = "appears"
+    PROGRESS = "progress marks move"
+    CONTENT = "content changes"
+    TITLE = "title changes"
+    PLACE = "moves"
+    ORDER = "order changes"
+    LINEAR = "way through changes"
+
+
+ACCESS_SIGNS = frozenset(list(Sign)[: list(Sign).index(Sign.PROGRESS)])
+"""The signs of who may open what."""
+
+_OPENNESS = {"public": 0, "free_preview": 1, "authenticated": 2, "paid": 3}
+_NOT_CONTENT = frozenset(
+    (
+        "title",
+        "is_published",
+        "is_public",
+        "is_free_preview",
+        "is_sold_separately",
+        "parent_item_required",
+        "required_item",
+        "sort_order",
+        "is_linear",
+        "bit_index",
+    )
+)
+"""Fields of which the effect is noticed otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a student needs to open a node, as the published files say it."""
+
+    level: str
+    required_item: str
+    is_sold_separately: bool
+    parent_item_required: bool
+
+    @classmethod
+    def of(cls, access: Access) -> Terms:
+        """Return the terms of a node."""
+        return cls(
+            access.level,
+            access.required_item,
+            access.is_sold_separately,
+            access.parent_item_required,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """A node of which something is noticed; `terms_before` is None where it was not shown."""
+
+    ref: Ref
+    title: str
+    title_before: str
+    terms_before: Terms | None
+    terms_after: Terms | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that students notice, alike for all its nodes in all its plans."""
+
+    sign: Sign
+    plans: tuple[str, ...]
+    where: tuple[str, ...]
+    """Titles from the subject down to the node that holds them all, itself one of them or not."""
+    nodes: tuple[Noticed, ...]
+    top: Ref | None = None
+    """The node at `where`, by its present name."""
+    is_all: bool = False
+    """Every lesson of the node at `where` is among them."""
+
+    @property
+    def lessons(self) -> int:
+        """Return how many of the nodes are lessons."""
+        return sum(node.ref[0] == LESSON for node in self.nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A visible node with the nodes above it, from the subject down; and its place."""
+
+    node: Node
+    above: tuple[Node, ...]
+    parent: Ref | None
+    """By its new name, where it was renamed."""
+    place: int
+
+    @property
+    def trail(self) -> tuple[Node, ...]:
+        return (*self.above, self.node)
+
+
+_Shown = dict[Ref, _Seen]
+_Key = tuple[Sign, Ref, object]
+
+
+@dataclass(slots=True)
+class _Group:
+    """The nodes that change alike in one plan; `seen` is as they are now, or were."""
+
+    nodes: list[Noticed] = field(default_factory=list)
+    seen: list[_Seen] = field(default_factory=list)
+
+
+def find_notices(
+    before: Mapping[str, PlanView], after: Mapping[str, PlanView], renames: Renames
+) -> tuple[Notice, ...]:
+    """Return what students notice, most important first; the views are of published plans."""
+    found: dict[object, Notice] = {}
+    for plan in sorted({*before, *after}):
+        for key, notice in _of_plan(before.get(plan), after.get(plan), renames):
+            known = found.setdefault(key, replace(notice, plans=()))
+            found[key] = replace(known, plans=(*known.plans, plan))
+    return tuple(sorted(found.values(), key=_importance))
+
+
+def _importance(notice: Notice) -> tuple[int, int, tuple[str, ...], tuple[str, ...]]:
+    order = list(Sign).index(notice.sign)
+    return (order, -len(notice.nodes), notice.where, notice.plans)
+
+
+def _of_plan(
+    before: PlanView | None, after: PlanView | None, renames: Renames
+) -> Iterator[tuple[object, Notice]]:
+    """Yield a plan's notices, with what makes the same notice of another plan."""
+    old = _shown(before, renames) if before else {}
+    new = _shown(after, {}) if after else {}
+    view = after or before
+    if view is not None and (before is None or after is None):
+        sign = Sign.PLAN_NEW if after else Sign.PLAN_GONE
+        nodes = tuple(_noticed(ref, old.get(ref), new.get(ref)) for ref in (new or old))
+        yield (sign, view.plan.name), Notice(sign, (), (), nodes)
+        return
+    groups: dict[_Key, _Group] = {}
+    for ref in dict.fromkeys((*new, *old)):
+        for key in _keys(old.get(ref), new.get(ref)):
+            _add(groups, key, ref, (old.get(ref), new.get(ref)))
+    for ref in _reordered(old, new):
+        key = (Sign.ORDER, new[ref].trail[0].document.ref, None)
+        _add(groups, key, ref, (old[ref], new[ref]))
+    for key, group in groups.items():
+        notice = _notice(key[0], group)
+        yield (key, notice.nodes, notice.is_all), notice
+
+
+def _add(
+    groups: dict[_Key, _Group], key: _Key, ref: Ref, sides: tuple[_Seen | None, _Seen | None]
+) -> None:
+    group = groups.setdefault(key, _Group())
+    group.nodes.append(_noticed(ref, *sides))
+    group.seen += [seen for seen in (sides[1] or sides[0],) if seen]
+
+
+def _shown(view: PlanView, renames: Renames) -> _Shown:
+    """Return what a plan shows; renamed documents under their new names."""
+    found: _Shown = {}
+
+    def visit(nodes: Iterable[Node], above: tuple[Node, ...], parent: Ref | None) -> None:
+        for place, node in enumerate(nodes):
+            ref = renames.get(node.document.ref, node.document.ref)
+            found[ref] = _Seen(node, above, parent, place)
+            visit(node.children, (*above, node), ref)
+
+    visit(view.subjects, (), None)
+    return found
+
+
+def _noticed(ref: Ref, old: _Seen | None, new: _Seen | None) -> Noticed:
+    was = old.node if old else None
+    now = new.node if new else None
+    return Noticed(
+        ref,
+        now.title if now else was.title if was else "",
+        was.title if was else "",
+        Terms.of(was.access) if was else None,
+        Terms.of(now.access) if now else None,
+    )
+
+
+def _keys(old: _Seen | None, new: _Seen | None) -> Iterator[_Key]:
+    """Yield the groups that a node belongs to."""
+    if old is None or new is None:
+        seen = new or old
+        if seen:
+            yield (Sign.NEW if new else Sign.GONE, seen.trail[0].document.ref, None)
+        return
+    subject = new.trail[0].document.ref
+    was, now = Terms.of(old.node.access), Terms.of(new.node.access)
+    if was != now:
+        yield _access_key(was, now, subject)
+    for sign in _otherwise(old, new):
+        yield (sign, subject, None)
+
+
+def _access_key(was: Terms, now: Terms, subject: Ref) -> _Key:
+    if was.level != now.level:
+        opens = _OPENNESS[now.level] < _OPENNESS[was.level]
+        return (Sign.OPENS if opens else Sign.CLOSES, subject, (was.level, now.level))
+    if was.required_item != now.required_item:
+        return (Sign.ITEM, subject, (was.required_item, now.required_item))
+    return (Sign.TERMS, subject, (was, now))
+
+
+def _otherwise(old: _Seen, new: _Seen) -> Iterator[Sign]:
+    """Yield what else is noticed of a node that was and is shown."""
+    was, now = old.node, new.node
+    if was.document.fields.get("bit_index") != now.document.fields.get("bit_index"):
+        yield Sign.PROGRESS
+    if _content(was.document) != _content(now.document):
+        yield Sign.CONTENT
+    if was.title != now.title:
+        yield Sign.TITLE
+    if old.parent != new.parent:
+        yield Sign.PLACE
+    if now.document.doctype != LESSON and was.is_linear != now.is_linear:
+        yield Sign.LINEAR
+
+
+def _content(document: Document) -> object:
+    hidden = {*_NOT_CONTENT, document.type.parent_field}
+    fields = {name: value for name, value in document.fields.items() if name not in hidden}
+    return (fields, document.rows)
+
+
+def _reordered(old: _Shown, new: _Shown) -> Iterator[Ref]:
+    """Yield the fewest nodes that explain another order under parents that kept them."""
+    families: dict[Ref | None, list[Ref]] = {}
+    for ref, seen in new.items():
+        if ref in old and old[ref].parent == seen.parent:
+            families.setdefault(seen.parent, []).append(ref)
+    for members in families.values():
+        places = [old[ref].place for ref in members]
+        steady = [_number(old[ref]) == _number(new[ref]) for ref in members]
+        yield from (members[at] for at in sorted(moved(places, steady)))
+
+
+def _number(seen: _Seen) -> int:
+    return seen.node.document.integer("sort_order") if seen.above else 0
+
+
+def _notice(sign: Sign, group: _Group) -> Notice:
+    """Return a group as a notice, told from the deepest node that holds all of it."""
+    trail = group.seen[0].trail
+    for seen in group.seen[1:]:
+        pairs = zip(trail, seen.trail, strict=False)
+        shared = [one for one, other in pairs if one.document.ref == other.document.ref]
+        trail = trail[: len(shared)]
+    top, where = trail[-1], tuple(node.title for node in trail)
+    notice = Notice(sign, (), where, tuple(group.nodes), top.document.ref)
+    return replace(notice, is_all=notice.lessons == sum(1 for _ in top.lessons()) > 1)

@@ -1,0 +1,161 @@
+"""The commands around holds, from a real SQLite site: what they say, and their exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from exporter.core.model import LESSON
+from exporter.demo.site import create_site, edit_lesson_title, edit_site
+from tests.cli.running import run
+from tests.content.github_standin import TOKEN, GitHubStandIn
+from tests.content.school_repository import git
+
+LESSON_1, LESSON_2 = "LESSON-MATH-001", "LESSON-MATH-002"
+
+
+@pytest.fixture
+def school(tmp_path: Path) -> Path:
+    """Return a content repository that pushes to a bare one, with a first snapshot in both."""
+    root = tmp_path / "content"
+    run(tmp_path, "init", str(root), "--source", "sqlite:///site.db")
+    create_site(root / "site.db", 20)
+    remote = tmp_path / "remote.git"
+    git(tmp_path, "init", "--quiet", "--bare", str(remote))
+    git(root, "remote", "add", "origin", str(remote))
+    assert run(root, "snapshot", "--push").status == 0
+    return root
+
+
+@pytest.fixture
+def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHubStandIn]:
+    with GitHubStandIn() as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        monkeypatch.setenv("GITHUB_API_URL", server.url)
+        monkeypatch.setenv("GITHUB_REPOSITORY", "school/content")
+        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def edit(school: Path, lesson: str, title: str) -> None:
+    with edit_site(school / "site.db") as connection:
+        edit_lesson_title(connection, lesson, title)
+
+
+def bad_edit_rolled_back(school: Path) -> tuple[str, str]:
+    """Return the good title, and the rollback's commit."""
+    edit(school, LESSON_1, "A bad title")
+    run(school, "snapshot")
+    report = run(school, "rollback", "HEAD~1", "--json").report
+    return report["changes"][0]["title"], report["commit"]
+
+
+def test_a_rollback_is_held_listed_and_released(school: Path) -> None:
+    title, rollback = bad_edit_rolled_back(school)
+    edit(school, LESSON_2, "A good title")
+    said = run(school, "snapshot")
+    line = f'held: {LESSON_1} "{title}" (rolled back in {rollback[:8]} by Test Author)'
+    assert line in said.out.split("\n")
+    assert "A good title" in said.out
+    again = run(school, "snapshot", "--json").report
+    assert (again["commit"], [held["name"] for held in again["held"]]) == (None, [LESSON_1])
+    held = run(school, "holds", "--json").report["holds"]
+    assert held == again["held"]
+    assert held[0] == {
+        "doctype": LESSON,
+        "name": LESSON_1,
+        "title": title,
+        "commit": rollback,
+        "author": "Test Author",
+        "date": git(school, "show", "-s", "--format=%aI", rollback),
+        "reason": git(school, "show", "-s", "--format=%s", rollback),
+    }
+    assert run(school, "holds").out.startswith(line)
+    assert run(school, "release-hold", "Nobody").status == 2
+    assert run(school, "release-hold").status == 2
+    released = run(school, "release-hold", LESSON_1, "--json").report
+    assert [change["title"] for change in released["changes"]] == ["A bad title"]
+    assert run(school, "holds").out == "nothing is held\n"
+    assert run(school, "snapshot").out.startswith("nothing changed")
+
+
+def test_all_holds_can_be_released_at_once(school: Path) -> None:
+    bad_edit_rolled_back(school)
+    assert "A bad title" in run(school, "release-hold", "--all", "--push").out
+    assert run(school, "holds", "--json").report["holds"] == []
+    assert git(school, "rev-parse", "origin/main") == git(school, "rev-parse", "HEAD")
+
+
+def test_a_rollback_to_a_release_names_it(school: Path) -> None:
+    release = run(school, "publish", "--json").report["release"]
+    edit(school, LESSON_1, "A bad title")
+    run(school, "snapshot")
+    run(school, "publish")
+    said = run(school, "rollback", release, "--push")
+    assert said.status == 0
+    message = git(school, "show", "-s", "--format=%B", "origin/main")
+    assert f"Exporter-Rollback: {release}" in message.split("\n")
+    assert run(school, "rollback", release).out.startswith("nothing to do")
+    assert run(school, "rollback", "20000101T000000Z-00000000").status == 4
+    assert run(school, "rollback", "no-such-commit").status == 2
+
+
+def test_one_pull_request_for_all_snapshots_of_a_branch(
+    school: Path, github: GitHubStandIn
+) -> None:
+    arguments = ("snapshot", "--branch", "content", "--pull-request")
+    assert "opened" not in run(school, *arguments).out
+    edit(school, LESSON_1, "A better title")
+    assert "opened https://github.example/pull/1" in run(school, *arguments).out
+    edit(school, LESSON_2, "Another title")
+    report = run(school, *arguments, "--json").report
+    assert (report["branch"], report["pushed"]) == ("content", True)
+    assert report["pull_request"] == "https://github.example/pull/1"
+    [pull] = github.pulls
+    assert (pull["head"], pull["base"]) == ("content", "main")
+    assert "A better title" in str(pull["body"])
+    assert "Another title" in str(pull["body"])
+    assert git(school, "rev-parse", "HEAD") == git(school, "rev-parse", "origin/main")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--push", "--no-commit"),
+        ("--pull-request",),
+        ("--branch", "content", "--no-commit"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    school: Path, arguments: tuple[str, ...]
+) -> None:
+    assert run(school, "snapshot", *arguments).status == 2
+
+
+def test_a_pull_request_without_a_token_says_where_it_comes_from(school: Path) -> None:
+    edit(school, LESSON_1, "A better title")
+    said = run(school, "snapshot", "--branch", "content", "--pull-request")
+    assert said.status == 2
+    assert "GITHUB_TOKEN" in said.err
+
+
+def test_outputs_and_summary_in_github_actions(
+    school: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, rollback = bad_edit_rolled_back(school)
+    edit(school, LESSON_2, "A good title")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "outputs"))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
+    run(school, "snapshot")
+    head = git(school, "rev-parse", "HEAD")
+    outputs = (tmp_path / "outputs").read_text().split("\n")
+    assert outputs == [f"commit={head}", "changed=true", "held=1", ""]
+    summary = (tmp_path / "summary").read_text()
+    assert f"rolled back in {rollback[:8]} by Test Author" in summary

@@ -1,0 +1,170 @@
+"""Whatever happens to site and clone: incremental == full == fresh clone, byte for byte."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exporter.content.comparing import compare
+from exporter.content.repository import Repository
+from exporter.content.snapshot import SnapshotOptions, take_snapshot
+from exporter.content.texts import Texts
+from exporter.core.files import render
+from exporter.core.tree import grow, place_of
+from exporter.source.database import open_source
+from tests.content.edits import Edit, EditedSite, edit_lists
+from tests.frappe_site import FrappeSite
+from tests.servers import MariaDBServer
+
+THOROUGH = os.environ.get("EXPORTER_THOROUGH") == "1"
+FOLDER = "content-snapshot"
+OPTIONS = SnapshotOptions(FOLDER)
+UNHURRIED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
+
+Step = tuple[list[Edit], str, int]
+
+mishaps = st.sampled_from(
+    ["", "", "", "full", "forget", "garble", "commit_elsewhere", "damage", "damage", "stray"]
+)
+sequences = st.lists(st.tuples(edit_lists, mishaps, st.integers(0, 59)), min_size=1, max_size=6)
+
+
+def new_repository(folder: Path) -> Repository:
+    subprocess.run(["git", "init", "-q", "--template=", str(folder)], check=True)
+    return Repository(folder)
+
+
+def git(repository: Repository, *arguments: str) -> str:
+    return repository.git(*arguments).decode().strip()
+
+
+def commit_all(repository: Repository) -> None:
+    git(repository, "add", "-A")
+    git(repository, "commit", "-q", "--allow-empty", "-m", "by hand")
+
+
+def expected(url: str) -> dict[str, bytes]:
+    """Return the snapshot folder of a site, the plain way."""
+    snapshot = grow(open_source(url).documents())
+    return {
+        path: render(snapshot.documents[ref], orphan=path.startswith("orphans/")).encode()
+        for ref, path in snapshot.paths.items()
+    }
+
+
+def committed(repository: Repository) -> dict[str, str]:
+    """Return HEAD's snapshot folder; a file that the layout has no place for is left alone."""
+    head = repository.head()
+    tree = repository.tree(head.sha, FOLDER) if head else {}
+    return {path: blob for path, blob in tree.items() if place_of(path)}
+
+
+def hashes(repository: Repository, files: dict[str, bytes]) -> dict[str, str]:
+    with closing(Texts(repository)) as texts:
+        return {path: texts.hash(data) for path, data in files.items()}
+
+
+def forget(repository: Repository, _which: int) -> None:
+    (repository.private_dir / "digests").unlink(missing_ok=True)
+
+
+def garble(repository: Repository, which: int) -> None:
+    digests = repository.private_dir / "digests"
+    if digests.exists():
+        data = bytearray(digests.read_bytes())
+        data[which * len(data) // 60] ^= 1 + which
+        digests.write_bytes(data)
+
+
+def commit_elsewhere(repository: Repository, which: int) -> None:
+    (repository.root / "README").write_text(str(which))
+    commit_all(repository)
+
+
+def damage(repository: Repository, which: int) -> None:
+    files = sorted((repository.root / FOLDER).rglob("*.yaml"))
+    if files:
+        file = files[which % len(files)]
+        match which % 5:
+            case 0:
+                file.unlink()
+            case 1:
+                file.write_text("not: [YAML")
+            case 2:
+                file.write_text(file.read_text() + "# by hand\n")
+            case 3:
+                file.rename(file.with_name("moved.yaml"))
+            case _:
+                shutil.copy(file, file.with_name("second.yaml"))
+        commit_all(repository)
+
+
+def stray(repository: Repository, _which: int) -> None:
+    for path in ("orphans/Memora Topic/z.yaml", "plans/z.yaml", "subjects/z/_subject.yaml"):
+        file = repository.root / FOLDER / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("name: z\n")
+    commit_all(repository)
+
+
+MISHAPS = {each.__name__: each for each in (forget, garble, commit_elsewhere, damage, stray)}
+
+
+def live_through(site: EditedSite, steps: list[Step]) -> None:
+    site.empty()
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        repository = new_repository(folder / "clone")
+        for edits, mishap, which in steps:
+            site.apply(*edits)
+            if mishap in MISHAPS:
+                MISHAPS[mishap](repository, which)
+            options = replace(OPTIONS, full=mishap == "full")
+            result = take_snapshot(repository, open_source(site.url), options)
+            whole = hashes(repository, expected(site.url))
+            assert committed(repository) == whole
+            assert git(repository, "status", "--porcelain") == ""
+            assert result.documents == len(whole)
+            again = take_snapshot(repository, open_source(site.url), OPTIONS)
+            assert (again.commit, again.changes) == (None, ())
+        fresh = new_repository(folder / "fresh")
+        take_snapshot(fresh, open_source(site.url), OPTIONS)
+        assert committed(fresh) == committed(repository)
+        found = compare(repository, open_source(site.url), FOLDER, {}, full=True)
+        with closing(found.texts):
+            assert found.candidates() == []
+
+
+@settings(max_examples=1_000 if THOROUGH else 60, suppress_health_check=UNHURRIED)
+@given(steps=sequences)
+def test_increments_are_exact_on_sqlite(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[Step]
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "increments.db"
+    url = f"sqlite:///{file}"
+    if not file.exists():
+        FrappeSite.create(url)
+    live_through(EditedSite(url), steps)
+
+
+@pytest.fixture(scope="module")
+def mariadb_url(mariadb: MariaDBServer) -> Iterator[str]:
+    mariadb.execute("CREATE DATABASE increments CHARSET utf8mb4 COLLATE utf8mb4_unicode_ci")
+    yield FrappeSite.create(mariadb.url("increments")).url
+    mariadb.execute("DROP DATABASE increments")
+
+
+@settings(max_examples=200 if THOROUGH else 15, suppress_health_check=UNHURRIED)
+@given(steps=sequences)
+def test_increments_are_exact_on_mariadb(mariadb_url: str, steps: list[Step]) -> None:
+    live_through(EditedSite(mariadb_url), steps)

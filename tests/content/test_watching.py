@@ -1,0 +1,143 @@
+"""`exporter watch` with a clock of the test's own, and a real SQLite site."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from exporter.content.watching import Pace, Watch
+from exporter.errors import GitError, SourceError
+
+POLL, INTERVAL, THRESHOLD = 15.0, 300.0, 50
+
+
+@dataclass
+class World:
+    """A database that changes by timetable; each entry is due at a second."""
+
+    until: float
+    edits: dict[float, str] = field(default_factory=dict)
+    plans: int = 1
+    failures: dict[float, Exception] = field(default_factory=dict)
+    """What a snapshot raises from some second on, until the next entry."""
+    database_away: tuple[float, float] = (-1, -1)
+    now: float = 0.0
+    asked: int = 0
+    taken: list[float] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    def watermark(self) -> str:
+        if self.database_away[0] <= self.now < self.database_away[1]:
+            raise SourceError("db: the server has gone away", hint="start it")
+        return "".join(text for at, text in self.edits.items() if at <= self.now)
+
+    def affected(self) -> int:
+        self.asked += 1
+        return self.plans
+
+    def snapshot(self) -> str:
+        due = [error for at, error in sorted(self.failures.items()) if at <= self.now]
+        if due and not isinstance(due[-1], StopAsyncIteration):
+            raise due[-1]
+        self.taken.append(self.now)
+        return "done"
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        return self.now >= self.until
+
+    def run(self) -> World:
+        pace = Pace(POLL, INTERVAL, THRESHOLD)
+        Watch(
+            pace,
+            self.watermark,
+            self.affected,
+            self.snapshot,
+            lambda line: self.said.append(f"{self.now:g} {line}"),
+            lambda: self.now,
+            self.wait,
+        ).run()
+        return self
+
+
+NO_MORE = StopAsyncIteration()
+
+
+def test_a_snapshot_at_once_and_one_an_interval_where_nothing_is_seen() -> None:
+    world = World(until=950).run()
+    assert world.taken == [0, 300, 600, 900]
+    assert world.said == ["0 first look: done"] + [
+        f"{at} regular look: done" for at in (300, 600, 900)
+    ]
+    assert world.asked == 0
+
+
+def test_the_interval_counts_from_the_first_unseen_change() -> None:
+    world = World(until=800, edits={50: "a", 200: "b", 340: "c"}).run()
+    assert world.taken == [0, 360, 660]
+    assert world.said[1] == "360 interval: done"
+
+
+def test_many_affected_plans_do_not_wait() -> None:
+    world = World(until=100, edits={20: "a", 40: "b"}, plans=50).run()
+    assert world.taken == [0, 30, 45]
+    assert world.said[1:] == ["30 threshold: done", "45 threshold: done"]
+
+
+def test_affected_plans_are_counted_only_when_something_moved() -> None:
+    assert World(until=300, edits={20: "a", 100: "b"}, plans=49).run().asked == 2
+
+
+def test_a_database_restart_is_survived() -> None:
+    world = World(until=400, edits={50: "a"}, database_away=(100, 170)).run()
+    assert world.said[1:4] == [
+        "105 failed, next try in 15 s: db: the server has gone away (start it)",
+        "120 failed, next try in 30 s: db: the server has gone away (start it)",
+        "150 failed, next try in 60 s: db: the server has gone away (start it)",
+    ]
+    assert world.said[4] == "210 works again"
+    assert world.taken == [0, 360]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), GitError("git push failed:\nremote hung up")],
+    ids=["full disk", "remote away"],
+)
+def test_what_fails_is_tried_again_later_and_later(error: Exception) -> None:
+    world = World(until=4000, failures={1: error, 1500: NO_MORE}).run()
+    failed = [float(line.split()[0]) for line in world.said if "failed" in line]
+    assert failed == [300, 315, 345, 405, 525, 765, 1065, 1365]
+    assert world.taken[1] == 1665
+    assert all("\n" not in line for line in world.said)
+
+
+def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
+    exporter = [sys.executable, "-m", "exporter"]
+    from exporter.demo.site import create_site
+
+    subprocess.run([*exporter, "init", str(tmp_path), "--source", "sqlite:///site.db"], check=True)
+    create_site(tmp_path / "site.db", 20)
+    running = subprocess.Popen(
+        [*exporter, "-C", str(tmp_path), "watch"], stdout=subprocess.PIPE, text=True
+    )
+    assert running.stdout
+    with running.stdout as lines:
+        first = lines.readline()
+        os.kill(running.pid, signal.SIGTERM)
+        assert lines.read() == ""
+    assert running.wait(timeout=20) == 0
+    assert " first look: " in first
+    log = subprocess.run(
+        ["git", "-C", str(tmp_path), "log", "--format=%h %s"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert log.stdout.split()[0] in first
