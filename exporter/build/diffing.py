@@ -1,13 +1,14 @@
 """The whole difference of two contents: documents, what plans show, files, findings (spec 5).
 
 Files are counted as if the base were live in full: what a release of the target would then put and
-delete. Only the plans that the change can touch are built. Pure of targets: no store is asked.
+delete. Of the target only the plans are built that the change can touch. No store is asked.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from exporter.build.builder import Stamps, build
@@ -124,17 +125,22 @@ class _Builds:
     rules: CheckRules
 
     def count(self) -> tuple[FileCounts, tuple[Finding, ...]]:
-        """Count the files to put and delete; also return what only building the target shows."""
+        """Count the files to put and delete; also return what only building the target shows.
+
+        All of the base is built, since any of its plans may show a shared file of the target.
+        """
         affected = self._affected()
         if not affected:
             return FileCounts(), ()
-        old = self._build(0, affected, lambda _key: None)
+        old = self._build(0, self.inspections[0].views.keys(), lambda _key: None)
         live = {**old.shared, **{k: e for index in old.plans.values() for k, e in index.items()}}
         new = self._build(1, affected, live.get)
-        kept = {name for name in old.plans if name in new.plans or self._is_removed(name)}
-        old_plans = {name: old.plans[name] for name in kept}
-        sides = Sides(old_plans, new.plans, old.shared, new.shared)
-        delta = difference(new.files, sides, lambda: self._others(affected, old, kept), {})
+        gone = {name for name in affected & old.plans.keys() if self._is_removed(name)}
+        touched = gone | new.plans.keys()
+        before = {name: index for name, index in old.plans.items() if name in touched}
+        stay = [index for name, index in old.plans.items() if name not in touched]
+        sides = Sides(before, new.plans, old.shared, new.shared)
+        delta = difference(new.files, sides, lambda: stay, {})
         changed = len(delta.before)
         size = sum(one.entry.size for one in delta.put.values())
         counts = FileCounts(len(delta.put) - changed, changed, size, len(delta.delete))
@@ -154,13 +160,9 @@ class _Builds:
         is_published = found is not None and found.flag("is_published")
         return not is_published and path not in self.target.content.loaded.broken_plans
 
-    def _others(self, affected: set[str], old: _Made, kept: set[str]) -> list[Index]:
-        """Return what links to shared files besides the plans that are built or removed."""
-        rest = {plan.name for _, plan in self.base.plans()} - affected
-        made = self._build(0, rest, lambda _key: None)
-        return [*made.plans.values(), *(old.plans[name] for name in old.plans.keys() - kept)]
-
-    def _build(self, side: int, plans: set[str], live: Callable[[str], Entry | None]) -> _Made:
+    def _build(
+        self, side: int, plans: AbstractSet[str], live: Callable[[str], Entry | None]
+    ) -> _Made:
         """Build some plans of the base (0) or the target (1)."""
         whole = self.inspections[side]
         chosen = {name: view for name, view in whole.views.items() if name in plans}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import secrets
 import shutil
 from pathlib import Path
@@ -26,6 +27,7 @@ class Staging:
             UsageError: it is there, is not empty, and no build made it.
         """
         self._out = out.absolute()
+        self._bring_back()
         if self._out.exists() and any(self._out.iterdir()) and not (self._out / _MARK).exists():
             raise UsageError(
                 f"{out} holds files that no build wrote; a build replaces the whole folder",
@@ -34,6 +36,12 @@ class Staging:
         self._new = self._out.with_name(f".{self._out.name}.{secrets.token_hex(4)}")
         self.files = 0
         self.bytes = 0
+
+    def _bring_back(self) -> None:
+        """Put the old folder back where a build was killed in the midst of `replace`."""
+        left = sorted(self._out.parent.glob(f".{glob.escape(self._out.name)}.????????.old"))
+        if left and not self._out.exists():
+            left[-1].rename(self._out)
 
     def __enter__(self) -> Self:
         try:

@@ -144,13 +144,18 @@ class Session:
         return self.repository.resolve(ref)
 
     def open_target(self, name: str | None) -> OpenTarget:
-        """Return a target, its stores opened."""
+        """Return a target, its stores opened.
+
+        Raises:
+            ConfigError: the configuration asks for what this version cannot do.
+        """
         from exporter.publish.edge import edge_of
         from exporter.publish.ledger import Ledger
         from exporter.stores.opening import open_store
         from exporter.stores.s3 import S3Options
 
         target = self.config.target(name)
+        _refuse_unbuilt(self.config.publish.addressing)
         s3 = S3Options(target.s3.endpoint_url, target.s3.region)
         concurrency = self.config.publish.concurrency
         cdn, state = (
@@ -218,7 +223,7 @@ class Session:
     def _fingerprint(self) -> str:
         from exporter.build.schemas import document, kinds
 
-        schemas = {kind: document(kind) for kind in kinds()}
+        schemas = {kind: document(kind) for kind in kinds() if kind != "config"}
         shaping = [GENERATOR, schemas, self.config.shaping()]
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
 
@@ -266,6 +271,17 @@ pass_session = click.make_pass_decorator(Session)
 def is_terminal() -> bool:
     """Tell whether a person is watching standard error."""
     return sys.stderr.isatty()
+
+
+def _refuse_unbuilt(addressing: str) -> None:
+    if addressing == "stable":
+        return
+    from exporter.errors import ConfigError
+
+    raise ConfigError(
+        f"`publish.addressing: {addressing}` is not built yet; this version only has stable keys",
+        hint="leave `publish.addressing` out of exporter.yaml",
+    )
 
 
 def _trigger() -> str:

@@ -16,7 +16,6 @@ from exporter.config.model import (
     Build,
     Level,
     Media,
-    Notify,
     Publish,
     Secret,
     Snapshot,
@@ -43,7 +42,6 @@ class Sections:
     checks: Mapping[str, Level] | ConfigError
     media: Media | ConfigError
     publish: Publish | ConfigError
-    notify: Notify | ConfigError
     targets: Mapping[str, Target | ConfigError]
 
 
@@ -97,11 +95,6 @@ class Config:
     def publish(self) -> Publish:
         """Return how files reach the CDN."""
         return _used(self.sections.publish)
-
-    @property
-    def notify(self) -> Notify:
-        """Return who is told of a run's outcome."""
-        return _used(self.sections.notify)
 
     @property
     def target_names(self) -> tuple[str, ...]:

@@ -20,7 +20,6 @@ from exporter.config.model import (
     Build,
     Level,
     Media,
-    Notify,
     Publish,
     Purge,
     Secret,
@@ -126,7 +125,6 @@ class _Reader:
             checks=part(_checks, "checks"),
             media=part(_media, "media"),
             publish=part(_publish, "publish"),
-            notify=part(_notify, "notify"),
             targets={
                 name: part(partial(_target, name), "targets", name)
                 for name in _at(document.value, ("targets",))
@@ -173,10 +171,6 @@ def _media(raw: dict[str, Any]) -> Media:
 def _publish(raw: dict[str, Any]) -> Publish:
     cache_control = {**CACHE_CONTROL, **raw.pop("cache_control", {})}
     return Publish(cache_control=cache_control, **_in_seconds(raw, "keep"))
-
-
-def _notify(raw: dict[str, Any]) -> Notify:
-    return Notify(Secret(raw["url"]) if "url" in raw else None)
 
 
 def _target(name: str, raw: dict[str, Any]) -> Target:

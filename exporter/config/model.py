@@ -112,13 +112,6 @@ class Publish:
 
 
 @dataclass(frozen=True, slots=True)
-class Notify:
-    """Where the outcome of a run is posted."""
-
-    url: Secret | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class S3:
     """How both stores' buckets are reached; the keys are only in the environment."""
 

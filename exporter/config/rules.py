@@ -106,8 +106,6 @@ def _decides(place: Pointer, problem: Problem) -> bool:
 
 
 def _is_wholly_secret(pointer: Pointer) -> bool:
-    if pointer == ("notify", "url"):
-        return True
     return pointer[:1] == ("targets",) and pointer[2:] == ("purge", "api_token")
 
 

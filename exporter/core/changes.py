@@ -12,8 +12,18 @@ from dataclasses import dataclass
 from enum import Enum
 
 from exporter.core.access import listed_subjects
-from exporter.core.model import CURRICULUM, DOCTYPES, GRADE, SEASON, STREAM, SUBJECT, Document
-from exporter.core.segments import segment
+from exporter.core.model import (
+    CURRICULUM,
+    DOCTYPES,
+    GRADE,
+    LESSON,
+    SEASON,
+    STREAM,
+    SUBJECT,
+    UNIT,
+    Document,
+)
+from exporter.core.segments import is_clash_form, segment
 from exporter.core.tree import place_of
 
 __all__ = [
@@ -24,6 +34,7 @@ __all__ = [
     "changes_between",
     "commit_message",
     "plans_trailer",
+    "shared_names_clash",
     "with_neighbours",
 ]
 
@@ -99,6 +110,21 @@ def with_neighbours(affected: Iterable[str], plans: Iterable[Document]) -> set[s
     listed = [(plan.name, set(listed_subjects(plan))) for plan in plans]
     subjects = {subject for name, own in listed if name in names for subject in own}
     return names | {name for name, own in listed if not own.isdisjoint(subjects)}
+
+
+def shared_names_clash(paths: Iterable[str]) -> bool:
+    """Tell whether two lessons, or two units, may want one shared key (`E107`).
+
+    Which of them takes another key then depends on what all plans show, not on what a plan lists.
+    """
+    seen: set[tuple[str, str]] = set()
+    for place in filter(None, map(place_of, paths)):
+        if place.doctype in (LESSON, UNIT) and not place.orphan:
+            own = (place.doctype, place.segment.casefold())
+            if own in seen or is_clash_form(place.segment):
+                return True
+            seen.add(own)
+    return False
 
 
 def commit_message(

@@ -81,7 +81,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """A node of which something is noticed; `terms_before` is None where it was not shown."""
+    """A node of which something is noticed.
+
+    Terms are None on a side where it is not shown, and where something else is noticed.
+    """
 
     ref: Ref
     title: str
@@ -163,13 +166,15 @@ def _of_plan(
     view = after or before
     if view is not None and (before is None or after is None):
         sign = Sign.PLAN_NEW if after else Sign.PLAN_GONE
-        nodes = tuple(_noticed(ref, old.get(ref), new.get(ref)) for ref in (new or old))
+        nodes = tuple(_noticed(sign, ref, (old.get(ref), new.get(ref))) for ref in (new or old))
         yield (sign, view.plan.name), Notice(sign, (), (), nodes)
         return
     groups: dict[_Key, _Group] = {}
     for ref in dict.fromkeys((*new, *old)):
-        for key in _keys(old.get(ref), new.get(ref)):
-            _add(groups, key, ref, (old.get(ref), new.get(ref)))
+        sides = (old.get(ref), new.get(ref))
+        keys = _keys(*sides) if all(sides) else [_lone_key(ref, old, new)]
+        for key in keys:
+            _add(groups, key, ref, sides)
     for ref in _reordered(old, new):
         key = (Sign.ORDER, new[ref].trail[0].document.ref, None)
         _add(groups, key, ref, (old[ref], new[ref]))
@@ -182,7 +187,7 @@ def _add(
     groups: dict[_Key, _Group], key: _Key, ref: Ref, sides: tuple[_Seen | None, _Seen | None]
 ) -> None:
     group = groups.setdefault(key, _Group())
-    group.nodes.append(_noticed(ref, *sides))
+    group.nodes.append(_noticed(key[0], ref, sides))
     group.seen += [seen for seen in (sides[1] or sides[0],) if seen]
 
 
@@ -200,24 +205,33 @@ def _shown(view: PlanView, renames: Renames) -> _Shown:
     return found
 
 
-def _noticed(ref: Ref, old: _Seen | None, new: _Seen | None) -> Noticed:
-    was = old.node if old else None
-    now = new.node if new else None
+def _noticed(sign: Sign, ref: Ref, sides: tuple[_Seen | None, _Seen | None]) -> Noticed:
+    """Return a node as it is noticed; its terms only where they are what is noticed."""
+    was, now = (seen.node if seen else None for seen in sides)
+    has_terms = sign in ACCESS_SIGNS
     return Noticed(
         ref,
         now.title if now else was.title if was else "",
         was.title if was else "",
-        Terms.of(was.access) if was else None,
-        Terms.of(now.access) if now else None,
+        Terms.of(was.access) if was and has_terms else None,
+        Terms.of(now.access) if now and has_terms else None,
     )
 
 
+def _lone_key(ref: Ref, old: _Shown, new: _Shown) -> _Key:
+    """Return the group of a node of one side: with all below the topmost such node above it."""
+    is_new = ref in new
+    side, other = (new, old) if is_new else (old, new)
+    top = ref
+    while (parent := side[top].parent) and parent not in other:
+        top = parent
+    whole = None if top[0] == LESSON else ("below", side[top].parent)
+    return (Sign.NEW if is_new else Sign.GONE, side[ref].trail[0].document.ref, whole)
+
+
 def _keys(old: _Seen | None, new: _Seen | None) -> Iterator[_Key]:
-    """Yield the groups that a node belongs to."""
+    """Yield the groups that a node of both sides belongs to."""
     if old is None or new is None:
-        seen = new or old
-        if seen:
-            yield (Sign.NEW if new else Sign.GONE, seen.trail[0].document.ref, None)
         return
     subject = new.trail[0].document.ref
     was, now = Terms.of(old.node.access), Terms.of(new.node.access)
@@ -282,4 +296,5 @@ def _notice(sign: Sign, group: _Group) -> Notice:
         trail = trail[: len(shared)]
     top, where = trail[-1], tuple(node.title for node in trail)
     notice = Notice(sign, (), where, tuple(group.nodes), top.document.ref)
-    return replace(notice, is_all=notice.lessons == sum(1 for _ in top.lessons()) > 1)
+    is_all = sign in ACCESS_SIGNS and notice.lessons == sum(1 for _ in top.lessons()) > 1
+    return replace(notice, is_all=is_all)

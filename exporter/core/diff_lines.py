@@ -80,6 +80,8 @@ _SIGNS = {
     Kind.MOVED: "📦",
     Kind.CHANGED: "✏️",
 }
+MAX_TITLE = 140
+"""Characters of a title or name; what is longer stands in full among the fields."""
 _ALIKE = 3
 """So many documents with the same changes are told as one."""
 
@@ -90,8 +92,8 @@ def say(text: str, style: Style = "plain") -> Span:
 
 
 def titled(text: str) -> Span:
-    """Return a title, on one line."""
-    return Span("title", " ".join(text.split()))
+    """Return a title, on one line and cut where it is longer than Frappe lets one be."""
+    return Span("title", _cut(" ".join(text.split()), MAX_TITLE))
 
 
 def crumbs(titles: Sequence[str]) -> Line:
@@ -171,12 +173,16 @@ def _together(group: Sequence[DocumentDiff], bounds: Bounds) -> Block:
 def _alone(found: DocumentDiff, bounds: Bounds) -> Block:
     document, was = found.document, found.before
     what = (say(f"{document.type.label} "), titled(document.title), say(" "))
-    name: Line = (say(document.name, "code"),)
+    name: Line = (_named(document.name),)
     if found.kind is Kind.RENAMED and was:
-        name = (say(was.name, "code"), say(" → "), say(document.name, "code"))
+        name = (_named(was.name), say(" → "), _named(document.name))
     place = _moved_between(found) if found.kind is Kind.MOVED else _in(found.above)
     line = (*what, *name, say(f" {found.kind.value}"), *place)
     return Block(_SIGNS[found.kind], line, _details(found, bounds))
+
+
+def _named(name: str) -> Span:
+    return say(_cut(name, MAX_TITLE), "code")
 
 
 def _in(above: Sequence[str]) -> Line:
@@ -214,11 +220,20 @@ def _detail(detail: Detail, bounds: Bounds) -> Line:
             return (*label, say(numbers))
         case Effect.ADDED | Effect.REMOVED if is_item and isinstance(detail.path[-1], ItemName):
             verb = say(f" {detail.effect.value}")
+            told = _override(detail) if detail.path[-1].kind == "override" else ()
             if detail.path[-1].words:
-                return (*label, verb)
+                return (*label, verb, *told)
             return (*label, verb, say(": "), *_value(detail, bounds))
         case _:
             return (*label, say(": "), *_value(detail, bounds))
+
+
+def _override(detail: Detail) -> Line:
+    """Return what an override row does."""
+    row = detail.after if detail.effect is Effect.ADDED else detail.before
+    known = row if isinstance(row, dict) else {}
+    texts = [str(known[key]) for key in ("action", "override_value") if known.get(key)]
+    return (say(": "), *joined([(titled(text),) for text in texts], " "))
 
 
 CHILD_TABLES = frozenset(table.field for doctype in DOCTYPES.values() for table in doctype.children)
@@ -270,12 +285,20 @@ def _value(detail: Detail, bounds: Bounds) -> Line:
 
 
 def _pieces(pieces: Iterable[Piece], bounds: Bounds) -> Span:
-    return Span("value", "", tuple(_shortened(pieces, bounds.characters)))
-
-
-def _shortened(pieces: Iterable[Piece], most: int) -> Iterator[Piece]:
+    """Return pieces, each of them cut, as many as there is room for."""
+    shown: list[Piece] = []
+    room = _PIECES * bounds.characters
     for piece in pieces:
-        yield Piece(piece.op, _cut(piece.text, most))
+        room -= len(piece.text)
+        if room < 0:
+            shown.append(Piece("cut", "…"))
+            break
+        shown.append(Piece(piece.op, _cut(piece.text, bounds.characters)))
+    return Span("value", "", tuple(shown))
+
+
+_PIECES = 4
+"""So many times the length of one value is told of a text that changed here and there."""
 
 
 def _cut(text: str, most: int) -> str:

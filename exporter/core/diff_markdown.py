@@ -74,22 +74,23 @@ def _section(part: Section, room: int | None) -> str:
     if room is None or len(whole) <= room:
         return whole
     kept = _fitting(blocks, room - len(title) - _REST)
-    rest = sum(block.weight for block in part.blocks[kept:])
-    return f"{title}{''.join(blocks[:kept])}- … and {rest:,} more {part.noun}\n"
+    rest = sum(block.weight for at, block in enumerate(part.blocks) if at not in kept)
+    shown = "".join(blocks[at] for at in sorted(kept))
+    return f"{title}{shown}- … and {rest:,} more {part.noun}\n"
 
 
 _REST = 60
 """Characters for saying what is left out."""
 
 
-def _fitting(blocks: Iterable[str], room: int) -> int:
-    """Return how many of the blocks fit."""
-    kept, left = 0, room
-    for block in blocks:
-        left -= len(block)
-        if left < 0:
-            break
-        kept += 1
+def _fitting(blocks: Iterable[str], room: int) -> set[int]:
+    """Return the places of the blocks that fit; one that is too large does not stop the rest."""
+    kept: set[int] = set()
+    left = room
+    for place, block in enumerate(blocks):
+        if len(block) <= left:
+            kept.add(place)
+            left -= len(block)
     return kept
 
 
@@ -109,11 +110,12 @@ def _span(span: Span) -> str:
         case "strong":
             return f"**{span.text}**"
         case "title":
-            return f"<em>{isolated(escape(span.text))}</em>"
+            return f"*{isolated(escape(span.text))}*" if span.text else ""
         case "code":
             return f"<code>{isolated(escape(span.text))}</code>"
         case "value":
-            return isolated("".join(map(_piece, span.pieces)), [p.text for p in span.pieces])
+            text = "".join(map(_piece, span.pieces)).replace("</del><ins>", "</del> <ins>")
+            return isolated(text, [piece.text for piece in span.pieces])
 
 
 def _piece(piece: Piece) -> str:

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote
 
-__all__ = ["Assigned", "assign", "object_url", "possible_segments", "segment"]
+__all__ = ["Assigned", "assign", "is_clash_form", "object_url", "possible_segments", "segment"]
 
 MAX_BYTES = 200
 CUT_BYTES = 183
 DIGEST_DIGITS = 16
+LONGEST_PIECE = 12
+"""Bytes of one percent-encoded character."""
 
 _DEVICE = re.compile(r"(?:CON|PRN|AUX|NUL|COM[1-9]|LPT[1-9])(?:\.|\Z)", re.IGNORECASE)
 _ALWAYS_KEPT = frozenset("-.~_ ")
@@ -64,6 +66,17 @@ def assign(names: Iterable[str]) -> Assigned:
 def possible_segments(name: str) -> tuple[str, str]:
     """Return a name's segment alone in its folder, and where it clashes with another."""
     return segment(name), next(_cuts(name))
+
+
+def is_clash_form(written: str) -> bool:
+    """Tell whether a segment has the form that the later of two clashing names takes.
+
+    A name that is cut for its length keeps more than a clash form ever has to; one that only looks
+    like it is taken for one.
+    """
+    kept, _, digest = written.rpartition("~")
+    looks_so = re.fullmatch(rf"[0-9a-f]{{{DIGEST_DIGITS}}}", digest) is not None
+    return looks_so and len(kept.encode()) <= CUT_BYTES - LONGEST_PIECE
 
 
 def object_url(key: str) -> str:

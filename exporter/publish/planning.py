@@ -19,7 +19,7 @@ from exporter.build.inspection import Inspection, inspect
 from exporter.content.reading import plans_at, read_commit
 from exporter.content.repository import Commit, Repository
 from exporter.core.artifacts import Artifact, Index
-from exporter.core.changes import affected_plans, with_neighbours
+from exporter.core.changes import affected_plans, shared_names_clash, with_neighbours
 from exporter.core.holds import Mark, mark_of
 from exporter.core.model import Document
 from exporter.core.release import Kind, Release
@@ -73,7 +73,8 @@ def _is_settled(
     if live.head is None or live.release is None:
         return False
     same = (live.head.commit, live.head.fingerprint) == (commit.sha, workspace.fingerprint)
-    return same and not any(
+    known = options.plans <= live.release.plans.keys()
+    return (same and known) and not any(
         outcome.is_waiting or (outcome.is_dead and options.retries(name))
         for name, outcome in live.release.plans.items()
     )
@@ -204,6 +205,9 @@ class _Preparation:
         affected = renewed | waiting | (unsure - dead) | self.options.plans
         if workspace.check_rules.rules.monolithic:
             affected = with_neighbours(affected, [plan for _, plan in plans])
+        trees = (repository.tree(one, workspace.folder) for one in (base.sha, self.commit.sha))
+        if any(map(shared_names_clash, trees)):
+            affected |= known - dead
         return affected, renewed
 
     def _plans(self, commit: Commit) -> list[tuple[str, Document]]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from exporter.content.repository import Commit, Repository
@@ -74,6 +74,25 @@ SEQUENCE = st.lists(
 ANY_LAYOUT = st.integers(0, 47).map(lambda number: ("configure", number, 0, 0))
 
 
+LOWERED: Edit = ("configure", 5, 0, 0)
+"""Names that clash are a warning: the later one takes another key."""
+
+
+@example(
+    ("configure", 2, 0, 0),
+    [([("override", 0, 4, 1)], False), ([("publish plan", 1, 0, 0)], False)],
+).via("a unit loses a lesson that only another plan showed")
+@example(
+    LOWERED,
+    [([("add lesson", 0, 1, 0)], False), ([("add lesson", 4, 2, 1)], False)],
+).via("a lesson of another subject takes the key of one that nobody touched")
+@example(
+    LOWERED,
+    [
+        ([("add lesson", 0, 1, 0), ("add lesson", 4, 2, 1)], False),
+        ([("publish plan", 1, 0, 0), ("publish plan", 2, 0, 0)], False),
+    ],
+).via("plans that show it go, and its key is free again")
 @settings(max_examples=SEQUENCES, suppress_health_check=list(HealthCheck))
 @given(first=ANY_LAYOUT, sequence=SEQUENCE)
 def test_publishing_what_is_affected_gives_what_a_full_build_gives(

@@ -231,7 +231,7 @@ targets:
 
 def use_everything(config: Config) -> None:
     def sections() -> Iterator[Callable[[], object]]:
-        names = ("source", "snapshot", "watch", "build", "checks", "media", "publish", "notify")
+        names = ("source", "snapshot", "watch", "build", "checks", "media", "publish")
         yield from (partial(getattr, config, name) for name in names)
         yield from (partial(config.target, name) for name in config.target_names)
         yield config.source_url

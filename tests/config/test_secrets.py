@@ -20,7 +20,6 @@ SECRETS = [
     ("source: {url: 'mysql+pymysql://root:a/hunter2@db/site'}", "source.url"),
     ("source: {url: 'mysql+pymysql://root:hunter2${P}@db/site'}", "source.url"),
     ("source: {url: 'mysql+pymysql://root@db/site?password=hunter2'}", "source.url"),
-    ("notify: {url: 'https://hooks.example.org/hunter2'}", "notify.url"),
     ("build: {files_base_url: 'https://me:hunter2@files.example.org'}", "build.files_base_url"),
     ("build: {credential_patterns: ['AKIAHUNTER2HUNTER2XX']}", "build.credential_patterns[0]"),
     ("publish: {aws_secret: 'AKIAHUNTER2HUNTER2XX'}", "publish.aws_secret"),

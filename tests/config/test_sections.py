@@ -12,7 +12,6 @@ from exporter.config import (
     S3,
     Build,
     Media,
-    Notify,
     Publish,
     Purge,
     Secret,
@@ -61,7 +60,6 @@ def test_everything_has_a_default(folder: Path, text: str) -> None:
         config.checks,
         config.media,
         config.publish,
-        config.notify,
         config.target_names,
     )
     assert found == (
@@ -72,7 +70,6 @@ def test_everything_has_a_default(folder: Path, text: str) -> None:
         {},
         Media(),
         Publish(),
-        Notify(),
         (),
     )
 
@@ -121,7 +118,7 @@ def test_the_schema_takes_its_examples_and_what_stands_in_them_loads(folder: Pat
     schema = read_schema("config")
     for example in schema["examples"]:
         jsonschema.validate(example, schema)
-        config = load(folder, json.dumps(example), {**ENVIRON, "NOTIFY_URL": "https://n.example/x"})
+        config = load(folder, json.dumps(example), ENVIRON)
         assert config.target_names == tuple(example.get("targets", {}))
 
 

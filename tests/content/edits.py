@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 from sqlalchemy import Connection, NullPool, create_engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from exporter.core.model import CURRICULUM, DOCTYPES, GRADE, LESSON, PLAN, SUBJECT
+from exporter.source.address import error_code
 
 __all__ = ["EDITS", "Edit", "EditedSite", "edit_lists"]
 
@@ -65,8 +66,9 @@ class EditedSite:
             try:
                 with self._writing() as connection:
                     EDITS[kind](self, connection, *picks)
-            except IntegrityError:
-                continue  # a name that is taken under the database's collation
+            except DBAPIError as error:
+                if not _is_refused(error):
+                    raise
 
     def _writing(self) -> AbstractContextManager[Connection]:
         return create_engine(self.url, poolclass=NullPool).begin()
@@ -75,6 +77,11 @@ class EditedSite:
         """Return a fresh child row's name."""
         self.serial += 1
         return f"row{self.serial:05d}"
+
+
+def _is_refused(error: DBAPIError) -> bool:
+    """Tell whether an edit broke a rule of the database's: a name is taken, or is no JSON."""
+    return isinstance(error, IntegrityError) or error_code(error) == 4025
 
 
 def _insert(connection: Connection, doctype: str, row: Mapping[str, object]) -> None:

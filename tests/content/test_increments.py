@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporter.content.candidates import Candidate, Held, Holding, Version
 from exporter.content.comparing import compare
-from exporter.content.repository import Repository
+from exporter.content.repository import Commit, Repository
 from exporter.content.snapshot import SnapshotOptions, take_snapshot
 from exporter.content.texts import Texts
 from exporter.core.files import render
+from exporter.core.model import LESSON, PLAN, Ref
 from exporter.core.tree import grow, place_of
 from exporter.source.database import open_source
 from tests.content.edits import Edit, EditedSite, edit_lists
@@ -168,3 +170,56 @@ def mariadb_url(mariadb: MariaDBServer) -> Iterator[str]:
 @given(steps=sequences)
 def test_increments_are_exact_on_mariadb(mariadb_url: str, steps: list[Step]) -> None:
     live_through(EditedSite(mariadb_url), steps)
+
+
+def test_what_is_held_stays_held_and_everything_else_flows(tmp_path: Path) -> None:
+    site = FrappeSite.create(f"sqlite:///{tmp_path / 'site.db'}")
+    site.add(PLAN, "P1", title="Plan")
+    site.add_branch()
+    site.add(LESSON, "L2", title="Second", parent_topic="P")
+    repository = new_repository(tmp_path / "clone")
+    bad: set[tuple[Ref, Version | None]] = set()
+
+    def hold(
+        _repository: Repository, _head: Commit, found: Sequence[Candidate], _texts: Texts
+    ) -> Holding:
+        instead = {each.ref: each.before for each in found if (each.ref, each.after) in bad}
+        held = tuple(Held(ref, "", "", "", "", "rolled back") for ref in instead)
+        return Holding(held, instead)
+
+    def take() -> tuple[set[Ref], str]:
+        options = replace(OPTIONS, hold=hold)
+        result = take_snapshot(repository, open_source(site.url), options)
+        return {each.ref for each in result.held}, result.message.split("\n", maxsplit=1)[0]
+
+    take()
+    right = committed(repository)
+    site.execute("UPDATE `tabMemora Lesson` SET title = 'Bad' WHERE name = 'L1'")
+    site.execute("DELETE FROM `tabMemora Lesson` WHERE name = 'L2'")
+    site.add(LESSON, "L3", title="Third", parent_topic="P")
+    found = compare(repository, open_source(site.url), FOLDER, {})
+    with closing(found.texts):
+        bad |= {(each.ref, each.after) for each in found.candidates()}
+    rolled_back = {(LESSON, "L1"), (LESSON, "L2"), (LESSON, "L3")}
+    assert {ref for ref, _ in bad} == rolled_back
+    for _ in range(10):
+        assert take() == (rolled_back, "")
+        assert committed(repository) == right
+    site.execute("UPDATE `tabMemora Topic` SET title = 'Better'")
+    assert take() == (rolled_back, "content: 1 topic changed (Subject)")
+    site.execute("UPDATE `tabMemora Lesson` SET title = 'Good' WHERE name = 'L1'")
+    site.execute("UPDATE `tabMemora Lesson` SET title = 'Good' WHERE name = 'L3'")
+    held, message = take()
+    assert (held, message) == (
+        {(LESSON, "L2")},
+        "content: 1 lesson added, 1 lesson changed (Subject)",
+    )
+    site.execute("DELETE FROM `tabMemora Topic`")
+    assert take() == ({(LESSON, "L2")}, "content: 3 lessons moved, 1 topic removed (Subject)")
+    assert set(committed(repository)) == {
+        "plans/P1.yaml",
+        "subjects/S/T/U/_unit.yaml",
+        "subjects/S/T/_track.yaml",
+        "subjects/S/_subject.yaml",
+        *(f"orphans/Memora Lesson/L{number}.yaml" for number in (1, 2, 3)),
+    }

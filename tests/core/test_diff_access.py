@@ -34,7 +34,7 @@ from exporter.core.model import (
 )
 from tests.build.contents import content_of, files_of, make
 from tests.core.curricula import BELOW, LEVELS, NAMES, curricula, plans
-from tests.core.school import lesson, override, plan, school, subject, topic, track, unit
+from tests.core.school import lesson, override, plan, school, subject, topic
 
 RULES = CheckRules(Rules(), Severities(dict.fromkeys(CODES, "off")))
 """No finding holds anything back: what plans show is what is built."""
@@ -51,7 +51,7 @@ def test_a_paid_subject_becomes_free() -> None:
     after = edited(before, subject(is_free_preview=True, title="Physics").ref, is_free_preview=True)
     notices = diff(before, after).access
     assert [(one.sign, one.plans, one.where, one.lessons) for one in notices] == [
-        (Sign.OPENS, ("B", "PLAN"), ("Physics", "The T", "The U", "The O"), 13)
+        (Sign.OPENS, ("B", "PLAN"), ("Physics",), 13)
     ]
 
 
@@ -67,7 +67,7 @@ def test_a_hidden_lesson_disappears_from_one_plan_only() -> None:
 def test_a_renamed_topic_is_no_change_of_access() -> None:
     before = school()
     after = [*school(lesson(parent="NEW"))[:4], topic("NEW", title="The O"), lesson(parent="NEW")]
-    assert diff(before, after).notices == ()
+    assert list(diff(before, after).notices) == []
 
 
 def test_a_removed_plan_is_one_notice() -> None:
@@ -109,18 +109,15 @@ def test_files_to_put_and_delete_are_those_that_two_full_builds_differ_in(
         for side in (old, new)
     ]
     files = diff(before, after).files
-    relinked = files.changed - sum(
-        1 for key in entries[0].keys() & entries[1].keys() if entries[0][key] != entries[1][key]
-    )
     assert files.new == len(entries[1].keys() - entries[0].keys())
     assert files.deleted == len(entries[0].keys() - entries[1].keys())
-    assert relinked >= 0
+    both = entries[0].keys() & entries[1].keys()
+    assert files.changed >= sum(entries[0][key] != entries[1][key] for key in both)
 
 
 def diff(before: Sequence[Document], after: Sequence[Document]) -> DiffReport:
     sides = (Side(content(before), "before"), Side(content(after), "after"))
-    report = diff_contents(*sides, RULES)
-    return replace(report, notices=tuple(report.notices))
+    return diff_contents(*sides, RULES)
 
 
 def content(documents: Sequence[Document]) -> Any:
@@ -153,36 +150,36 @@ def _differences(
 def _built(documents: Sequence[Document], renames: Renames) -> Shown:
     """Return what the published files say of every node; renamed ones by their new names."""
     made = make(content(documents), RULES)
-    shown: Shown = {}
-
-    def note(name: str, doctype: str, entry: Mapping[str, Any]) -> None:
-        ref = (doctype, str(entry["id"]))
-        block = entry["access"]
-        assert block["is_published"] is True
-        shown[name, renames.get(ref, ref)] = Terms(
-            block["access_level"],
-            block.get("required_item", ""),
-            block["is_sold_separately"],
-            block["parent_item_required"],
-        )
-
     names = {made.inspection.keys[name].folder: name for name in made.built.plans}
+    shown: Shown = {}
     for key, body in made.bodies.items():
         name = names.get("/".join(key.split("/")[:2]), "")
-        if key.endswith("/manifest.json"):
-            for entry in body["subjects"]:
-                note(name, SUBJECT, entry)
-        elif "tracks" in body:
-            for one in body["tracks"]:
-                note(name, TRACK, one)
-                for two in one["units"]:
-                    note(name, UNIT, two)
-                    for three in two["topics"]:
-                        note(name, TOPIC, three)
-        elif "lessons" in body:
-            for entry in body["lessons"]:
-                note(name, LESSON, entry)
+        for doctype, entry in _entries(key, body):
+            ref = (doctype, str(entry["id"]))
+            shown[name, renames.get(ref, ref)] = _terms(entry["access"])
     return shown
+
+
+def _entries(key: str, body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield what a file says of each node, with its DocType."""
+    if key.endswith("/manifest.json"):
+        yield from ((SUBJECT, one) for one in body["subjects"])
+    for one in body.get("tracks", ()):
+        yield (TRACK, one)
+        for two in one["units"]:
+            yield (UNIT, two)
+            yield from ((TOPIC, three) for three in two["topics"])
+    yield from ((LESSON, one) for one in body.get("lessons", ()))
+
+
+def _terms(block: Mapping[str, Any]) -> Terms:
+    assert block["is_published"] is True
+    return Terms(
+        block["access_level"],
+        block.get("required_item", ""),
+        block["is_sold_separately"],
+        block["parent_item_required"],
+    )
 
 
 @st.composite
@@ -208,7 +205,7 @@ def edits(draw: st.DrawFn, documents: list[Document]) -> list[Document]:
         case "delete":
             return [one for one in documents if one.ref != chosen.ref]
         case "add":
-            return _with(documents, draw(_additions(documents)))
+            return _with(documents, draw(_additions()))
         case "move":
             return _with(documents, _moved(chosen, draw(st.sampled_from(NAMES))))
         case "rename":
@@ -241,7 +238,7 @@ def _renamed(documents: list[Document], document: Document, name: str) -> list[D
     ]
 
 
-def _additions(documents: Sequence[Document]) -> st.SearchStrategy[Document]:
+def _additions() -> st.SearchStrategy[Document]:
     builders: list[Callable[..., Document]] = [build for build, _, _ in BELOW]
     return st.builds(
         lambda build, name, parent: build(name, parent),
@@ -276,4 +273,3 @@ def test_each_level_set_by_a_plan_is_told_by_its_direction(level: str) -> None:
     opens, closes = [Sign.OPENS], [Sign.CLOSES]
     expected = {"authenticated": [], "paid": closes}
     assert signs == expected.get(level, opens)
-    _ = (track, unit)

@@ -28,7 +28,7 @@ __all__ = [
 
 PASSWORD = "Tr0ub4dor-and-3"
 LESSON = "LESSON-MATH-001"
-ARTS = "GRADE-12-LIT-2026"
+ARTS, BRIDGE = "GRADE-12-LIT-2026", "GRADE-11-BRIDGE-2026"
 TABLE = "tabMemora Lesson Stage"
 
 
@@ -117,12 +117,6 @@ def without_author(place: Place) -> None:
     place.replace_in("exporter.yaml", f"snapshot:\n  author: {AUTHOR}\n", "")
     with place.editing() as connection:
         edit_lesson_title(connection, LESSON, "A title that waits")
-
-
-def _file_in_the_way(place: Place) -> None:
-    place.replace_in("exporter.yaml", "./public/memora_content", "./README/cdn")
-    place.replace_in("exporter.yaml", "./.exporter/local", "./.exporter/other")
-    (place.root / "README").write_text("not a folder", "utf-8")
 
 
 def _damaged(name: str) -> Callable[[Place], None]:
@@ -247,6 +241,9 @@ COMMAND_LINE = {
         ("build", "--plan", "GRADE-13"),
         2,
         ("there is no plan 'GRADE-13'", "content-snapshot/plans/"),
+    ),
+    "an unknown plan to publish": Mistake(
+        _nothing, ("publish", "--plan", "GRADE-13"), 2, ("there is no plan 'GRADE-13'", BRIDGE)
     ),
     "a build over other people's files": Mistake(
         _nothing,
@@ -382,12 +379,6 @@ GIT = {
 }
 
 STORES = {
-    "a file where the store should be": Mistake(
-        _file_in_the_way,
-        ("publish",),
-        4,
-        ("README/cdn", "a file stands where a folder is needed"),
-    ),
     "a damaged head": Mistake(
         _damaged("head.json"), ("publish",), 4, ("head.json in the state store", "damaged")
     ),
@@ -395,9 +386,6 @@ STORES = {
         _damaged("releases/*.json"), ("publish",), 4, ("releases/", "cannot be read")
     ),
 }
-
-NOTED = {"a file where the store should be"}
-"""Found out when the first file is put: the lease and the journal were written by then."""
 
 MISTAKES = {**CONFIGURATION, **COMMAND_LINE, **DATABASE, **SITE, **GIT, **STORES}
 HINTED = frozenset({*SITE, *GIT, *STORES})
