@@ -13,7 +13,7 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml)
 
 .PHONY: help
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
 
 .PHONY: demo
 demo: .venv/runtime-installed ## the whole story on this machine, in ./demo-site
@@ -30,6 +30,16 @@ snapshot: .venv/runtime-installed ## write content-snapshot/ anew from the demo 
 test: .venv/dev-installed ## all tests, against a real git, MariaDB and S3 server
 	.ci/install-servers
 	$(BIN)/python -m pytest -n 2
+
+.PHONY: bench
+bench: .venv/dev-installed ## measure snapshots of 50,000 lessons beside their physical limit
+	.ci/install-servers
+	$(BIN)/python -m benchmarks.snapshots
+
+.PHONY: bench-quick
+bench-quick: .venv/dev-installed ## the same with 5,000 lessons
+	.ci/install-servers
+	$(BIN)/python -m benchmarks.snapshots --lessons 5000
 
 .PHONY: check
 check: .venv/dev-installed ## formatting, rules, types, layers, scripts and workflows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -107,7 +106,7 @@ def damage(repository: Repository, which: int) -> None:
             case 3:
                 file.rename(file.with_name("moved.yaml"))
             case _:
-                shutil.copy(file, file.with_name("second.yaml"))
+                file.with_name("second.yaml").write_bytes(file.read_bytes())
         commit_all(repository)
 
 
