@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -11,7 +12,7 @@ from exporter.cli.session import Session, pass_session
 __all__ = ["command", "scaffold"]
 
 _CONFIG = """\
-# Where the content comes from and where it goes. Every key: `exporter --help` and the manual.
+# Where the content comes from and where it goes.
 source:
   url: {source}
 snapshot:
@@ -80,30 +81,24 @@ def command(session: Session, /, *, folder: Path, **answers: str) -> None:
     place = session.folder / folder
     for line in scaffold(place, answers):
         session.out(line)
-    session.out("next: set EXPORTER_DATABASE_URL, then `exporter snapshot` and `exporter publish`")
+    first = "set EXPORTER_DATABASE_URL, " if "EXPORTER_DATABASE_URL" in answers["source"] else ""
+    session.out(f"next: {first}commit these files, then `exporter snapshot`, `exporter publish`")
 
 
-def scaffold(folder: Path, answers: dict[str, str]) -> list[str]:
+def scaffold(folder: Path, answers: dict[str, str], *, own_repository: bool = False) -> list[str]:
     """Write the files of a content repository; return a line for each.
 
-    `answers` has the keys source, author, target, store and state.
-    """
-    from git import Repo
-    from git.exc import InvalidGitRepositoryError
+    `answers` has the keys source, author, target, store and state. With `own_repository` the folder
+    becomes a repository of its own, also inside another one.
 
+    Raises:
+        ConfigError: an answer cannot stand in exporter.yaml; nothing was written.
+    """
+    config = _CONFIG.format(**{key: _quoted(value) for key, value in answers.items()})
+    _refuse_unsound(config)
     folder.mkdir(parents=True, exist_ok=True)
-    lines = []
-    try:
-        Repo(folder, search_parent_directories=True).close()
-    except InvalidGitRepositoryError:
-        Repo.init(folder, initial_branch="main").close()
-        lines.append("made    a git repository")
-    quoted = {key: _quoted(value) for key, value in answers.items()}
-    files = {
-        "exporter.yaml": _CONFIG.format(**quoted),
-        ".gitignore": _GITIGNORE,
-        "README.md": _README,
-    }
+    lines = [_repository(folder, own=own_repository)]
+    files = {"exporter.yaml": config, ".gitignore": _GITIGNORE, "README.md": _README}
     for name, text in files.items():
         file = folder / name
         if file.exists():
@@ -112,6 +107,29 @@ def scaffold(folder: Path, answers: dict[str, str]) -> list[str]:
             file.write_text(text, encoding="utf-8")
             lines.append(f"wrote   {name}")
     return lines
+
+
+def _repository(folder: Path, *, own: bool) -> str:
+    """Make a git repository where there is none; return the line that says so."""
+    from git import Repo
+    from git.exc import InvalidGitRepositoryError
+
+    try:
+        with Repo(folder, search_parent_directories=not own) as found:
+            return f"kept    the git repository {found.working_tree_dir}"
+    except InvalidGitRepositoryError:
+        Repo.init(folder, initial_branch="main").close()
+        return "made    a git repository"
+
+
+def _refuse_unsound(config: str) -> None:
+    """Read the configuration back before it is written anywhere it could be committed from."""
+    from exporter.config import load_config
+
+    with TemporaryDirectory() as place:
+        path = Path(place) / "exporter.yaml"
+        path.write_text(config, encoding="utf-8")
+        load_config(path, {})
 
 
 def _quoted(value: str) -> str:

@@ -60,7 +60,7 @@ def tell_findings(session: Session, findings: Sequence[Finding], folder: str) ->
 def tell_held(session: Session, held: Mapping[str, Sequence[Finding]], folder: str) -> None:
     """Print the plans that are held back, each with the errors that hold it."""
     if held:
-        session.out(f"{_count(len(held), 'plan')} held back at the last release:", bold=True)
+        session.out(f"{_count(len(held), 'plan')} would stay at the last release:", bold=True)
     for name, errors in sorted(held.items()):
         reasons = [f"{found.code} {folder}/{found.path}:{found.line}" for found in errors]
         more = f", and {len(reasons) - _SHOWN_REASONS} more" * (len(reasons) > _SHOWN_REASONS)

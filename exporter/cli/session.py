@@ -224,7 +224,7 @@ class Session:
         from exporter.build.schemas import document, kinds
 
         schemas = {kind: document(kind) for kind in kinds() if kind != "config"}
-        shaping = [GENERATOR, schemas, self.config.shaping()]
+        shaping = [GENERATOR, schemas, self.config.shaping(), self.config.snapshot.path]
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
 
 

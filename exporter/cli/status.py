@@ -53,6 +53,7 @@ def _report(session: Session, opened: OpenTarget, state: TargetState) -> dict[st
         "live": live.to_json() if live else None,
         "head_commit": head.sha if head else None,
         "unpublished_commits": commits,
+        "off_history": _is_off_history(session, live),
         "unpublished_plans": _unpublished_plans(session, live) if commits else [],
         "freshness": _freshness(session, live, commits),
         "plans_waiting": {
@@ -87,6 +88,15 @@ def _unpublished(session: Session, live: Release | None) -> list[dict[str, str]]
     if base and session.repository.find(base) is None:
         return None
     return session.repository.log(base, head.sha, session.content_path)
+
+
+def _is_off_history(session: Session, live: Release | None) -> bool:
+    """Tell whether the live commit is here, but HEAD does not descend from it."""
+    repository = session.repository
+    head = repository.head()
+    if head is None or live is None or repository.find(live.commit) is None:
+        return False
+    return not repository.is_ancestor(live.commit, head.sha)
 
 
 def _unpublished_plans(session: Session, live: Release | None) -> list[str]:
@@ -170,7 +180,8 @@ def _lines(report: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
     yield from _commit_lines(report)
     for name, plan in report["plans_waiting"].items():
         dead = "; no further try until `exporter retry`" if plan["dead_letter"] else ""
-        tries = f"{plan['attempts']} times{dead}"
+        times = "once" if plan["attempts"] == 1 else f"{plan['attempts']} times"
+        tries = f"{times}{dead}"
         yield f"{name}: {plan['state']} ({tries}): {plan['error']}", "red"
     for held in report["holds"]:
         by = f"rolled back in {held['commit'][:7]} by {held['author']}"
@@ -192,7 +203,10 @@ def _commit_lines(report: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
         yield "the live commit is not in this clone: run `git fetch --unshallow`", "yellow"
         return
     if not commits:
-        yield "everything that is committed is published", None
+        if report["off_history"]:
+            yield "the live commit is not in this branch's history", "yellow"
+        elif report["live"] and not report["plans_waiting"]:
+            yield "everything that is committed is published", None
         return
     waits = report["freshness"]["behind_s"] // 60
     yield f"committed but not published: {len(commits)}, the oldest for {waits} min", "yellow"

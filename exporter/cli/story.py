@@ -96,7 +96,7 @@ def _open_school(story: _Story, lessons: int) -> None:
     from exporter.demo.site import create_site
 
     with story.chapter("A school opens: a Frappe site in a SQLite file") as lines:
-        scaffold(story.folder, _ANSWERS)
+        scaffold(story.folder, _ANSWERS, own_repository=True)
         create_site(story.folder / "site.db", lessons)
         lines.append(f"{story.folder / 'site.db'}, a new git repository, exporter.yaml")
 

@@ -98,8 +98,15 @@ class Repository:
         commit = self.find(ref)
         if commit is None:
             hint = "check the name; in a shallow clone `git fetch --unshallow` brings the history"
+            if self.head() is None:
+                hint = "nothing was committed yet: take a snapshot with `exporter snapshot`"
             raise UsageError(f"there is no commit {ref!r} in {self.root}", hint=hint)
         return commit
+
+    def has_folder(self, commit: str, folder: str) -> bool:
+        """Tell whether a commit has a folder of that path."""
+        kind = self._run(["cat-file", "-t", f"{commit}:{folder}"], check=False)
+        return kind[1].strip() == b"tree"
 
     def is_ancestor(self, older: str, newer: str) -> bool:
         """Tell whether a commit is the other or one of its ancestors."""

@@ -122,7 +122,7 @@ def refuse_unclean(repository: Repository, folder: str) -> None:
         raise Refused(
             f"{len(dirty)} uncommitted change{'s'[: len(dirty) > 1]} below {folder}/: {shown}",
             hint="commit them, or drop them with "
-            f"`git checkout -- {folder}` and `git clean {folder}`",
+            f"`git checkout -- {folder}` and `git clean -fd {folder}`",
         )
 
 

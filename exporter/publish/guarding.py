@@ -11,7 +11,13 @@ from exporter.errors import Refused, UsageError
 from exporter.publish.ledger import LiveState
 from exporter.publish.prepared import PublishOptions
 
-__all__ = ["refuse_empty", "refuse_mass_delete", "refuse_older", "refuse_unknown_plans"]
+__all__ = [
+    "refuse_empty",
+    "refuse_mass_delete",
+    "refuse_older",
+    "refuse_unknown_plans",
+    "refuse_without_content",
+]
 
 MASS_DELETE_FLOOR = 100
 """The guard looks at a live state of more files than this."""
@@ -40,8 +46,25 @@ def refuse_older(
     raise Refused(
         f"commit {commit.sha[:12]} may be older than what is live: the live commit "
         f"{live.head.commit[:12]} (release {live.head.release}) {why}",
-        hint="publish a newer commit (`git pull`, `git fetch --unshallow`), "
-        "or go back on purpose with --allow-older",
+        hint="publish a newer commit (`git pull`, `git fetch --unshallow`); to take a release "
+        "back use `git revert` or `exporter rollback`; --allow-older forces this one",
+    )
+
+
+def refuse_without_content(
+    repository: Repository, commit: Commit, folder: str, options: PublishOptions
+) -> None:
+    """Refuse a commit without a snapshot folder: a wrong path is likelier than an empty school.
+
+    Raises:
+        Refused: there is no such folder in the commit.
+    """
+    if options.allow_mass_delete or repository.has_folder(commit.sha, folder):
+        return
+    raise Refused(
+        f"commit {commit.sha[:12]} has no folder {folder}/",
+        hint="take a snapshot with `exporter snapshot`, or correct `snapshot.path` in "
+        "exporter.yaml; if an empty site is meant, publish with --allow-mass-delete",
     )
 
 

@@ -29,6 +29,7 @@ from exporter.publish.guarding import (
     refuse_mass_delete,
     refuse_older,
     refuse_unknown_plans,
+    refuse_without_content,
 )
 from exporter.publish.journal import Written
 from exporter.publish.ledger import Ledger, LiveState, Noted
@@ -53,6 +54,7 @@ def prepare(
     Raises:
         Refused: the commit is older than the live one, or a guard stands against it.
     """
+    refuse_without_content(workspace.repository, commit, workspace.folder, options)
     live, noted = ledger.live(), ledger.journal()
     refuse_older(workspace.repository, live, commit, options)
     if live.release and _is_settled(workspace, live, commit, options):

@@ -48,7 +48,7 @@ content-snapshot/subjects/S/_subject.yaml  (The S)
      write it as # and six hexadecimal digits, such as #1E88E5; it is left out till then
 
 3 errors, 2 warnings
-2 plans held back at the last release:
+2 plans would stay at the last release:
   OTHER: E109 {LESSON}/L2.yaml:6
   PLAN: E109 {LESSON}/L2.yaml:6, E108 content-snapshot/plans/PLAN.yaml:8
 """

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 from tests.cli.running import CONFIG, content_repository, run
+
+PLAN = {
+    "plans/P.yaml": "name: P\ntitle: Plan\nis_published: true\nsubjects:\n"
+    "  - subject: S\n    sort_order: 1\n",
+    "subjects/S/_subject.yaml": "name: S\ntitle: Subject\nis_published: true\n",
+}
 
 
 def test_hashed_addressing_is_refused_until_it_is_built(tmp_path: Path) -> None:
@@ -15,3 +22,36 @@ def test_hashed_addressing_is_refused_until_it_is_built(tmp_path: Path) -> None:
         assert said.status == 2
         assert "hashed" in said.err
     assert not (root / "public").exists()
+
+
+def test_a_wrong_snapshot_path_is_no_empty_release(tmp_path: Path) -> None:
+    root = content_repository(tmp_path, PLAN)
+    assert run(root, "publish").status == 0
+    live = run(root, "status", "--json").report["live"]
+    (root / "exporter.yaml").write_text(CONFIG + "snapshot: {path: contnt}\n", encoding="utf-8")
+    for command in ("plan", "publish"):
+        said = run(root, command)
+        assert (said.status, "snapshot.path" in said.err) == (3, True)
+    (root / "exporter.yaml").write_text(CONFIG, encoding="utf-8")
+    assert run(root, "status", "--json").report["live"] == live
+
+
+def test_init_refuses_a_password_before_it_writes_anything(tmp_path: Path) -> None:
+    url = "mysql+pymysql://reader:hunter2@db/site"
+    said = run(tmp_path, "init", "new", "--source", url)
+    assert (said.status, "hunter2" in said.err) == (2, False)
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_demo_is_a_repository_of_its_own_also_inside_another_one(tmp_path: Path) -> None:
+    root = content_repository(tmp_path, PLAN)
+    before = git(root, "rev-parse", "HEAD")
+    for _ in range(2):
+        assert run(root, "demo", "demo-site", "--lessons", "20").status == 0
+    assert git(root, "rev-parse", "HEAD") == before
+    assert git(root / "demo-site", "rev-parse", "--show-toplevel") == str(root / "demo-site")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -93,7 +93,8 @@ def commit_elsewhere(repository: Repository, which: int) -> None:
 
 
 def damage(repository: Repository, which: int) -> None:
-    files = sorted((repository.root / FOLDER).rglob("*.yaml"))
+    found = (repository.root / FOLDER).rglob("*.yaml")
+    files = sorted(path for path in found if path.is_file())
     if files:
         file = files[which % len(files)]
         match which % 5:
