@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import orjson
 
-__all__ = ["body_digest", "encode", "instant", "stamped", "with_stamp"]
+__all__ = ["body_digest", "encode", "instant", "with_stamp"]
 
 _INT64_MIN = -(2**63)
 _UINT64_MAX = 2**64 - 1
@@ -48,11 +48,6 @@ def body_digest(payload: Mapping[str, object]) -> str:
 def with_stamp(payload: Mapping[str, object], version: int) -> dict[str, object]:
     """Return a payload with its version, in Unix seconds, and the same instant as text."""
     return _with_stamp(payload, version, instant(version))
-
-
-def stamped(payload: Mapping[str, object], version: int) -> bytes:
-    """Write a payload with its version and the same instant as text."""
-    return encode(with_stamp(payload, version))
 
 
 @lru_cache(maxsize=4096)  # most files of a publish have one of a few versions

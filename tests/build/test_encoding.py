@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.build.encoding import body_digest, encode, instant, stamped
+from exporter.build.encoding import body_digest, encode, instant, with_stamp
 from exporter.core.jsonvalues import sorted_keys
 from exporter.core.model import Json
 
@@ -87,7 +87,7 @@ def test_the_body_digest_is_of_the_bytes_with_version_and_instant_blanked() -> N
 
 
 def test_the_body_digest_is_the_same_at_every_version_and_differs_with_the_content() -> None:
-    later = json.loads(stamped(LESSON, 1795249999))
+    later = json.loads(encode(with_stamp(LESSON, 1795249999)))
     assert body_digest(later) == body_digest(LESSON)
     assert body_digest({**LESSON, "title": "Variables"}) != body_digest(LESSON)
 
@@ -97,7 +97,7 @@ def test_a_stamp_sets_both_fields_where_they_stand() -> None:
         '{"id":"L","title":"متغيرات","version":1800000000,'
         '"generated_at":"2027-01-15T08:00:00Z","stages":[]}'
     )
-    assert stamped(LESSON, 1_800_000_000) == expected.encode()
+    assert encode(with_stamp(LESSON, 1_800_000_000)) == expected.encode()
     assert LESSON["version"] == 1795249241
 
 
@@ -107,7 +107,7 @@ def test_a_file_without_a_place_for_the_stamp_is_refused(missing: str) -> None:
     with pytest.raises(ValueError, match="`version` and `generated_at`"):
         body_digest(payload)
     with pytest.raises(ValueError, match="`version` and `generated_at`"):
-        stamped(payload, 1)
+        with_stamp(payload, 1)
 
 
 def test_instants_are_utc_with_whole_seconds() -> None:

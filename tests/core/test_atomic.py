@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from exporter.build.encoding import stamped
+from exporter.build.encoding import encode, with_stamp
 from exporter.build.schemas import validator
 from exporter.core.access import view_plan
 from exporter.core.artifacts import Body, Draft, Kind, Rules, url_of
@@ -372,7 +372,7 @@ def test_every_file_fits_its_schema() -> None:
         *(lesson_draft(one, files.lessons, RULES) for one in lessons),
     ]
     for draft in drafts:
-        payload = json.loads(stamped(body(draft), 1_795_249_241))
+        payload = json.loads(encode(with_stamp(body(draft), 1_795_249_241)))
         assert validator(draft.kind.value)(payload) == []
 
 
