@@ -1,13 +1,14 @@
 """The whole difference of two contents: documents, what plans show, files, findings (spec 5).
 
-Files are counted as if the base were live in full: what a release of the target would then put and
-delete. Of the target only the plans are built that the change can touch. No store is asked.
+What students see of a plan that was held back is what it shows at its own, older commit. Files are
+counted as if the base were live in full: what a release of the target would then put and delete.
+Of the target only the plans are built that the change can touch. No store is asked.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
@@ -15,9 +16,10 @@ from exporter.build.builder import Stamps, build
 from exporter.build.inspection import CheckRules, Inspection, inspect
 from exporter.content.reading import Content
 from exporter.core.artifacts import Artifact, Entry, Index
+from exporter.core.blocks import heading
 from exporter.core.changes import affected_plans, with_neighbours
 from exporter.core.diff import DocumentDiff, diff_documents, find_renames
-from exporter.core.diff_access import find_notices
+from exporter.core.diff_access import ShownPlan, find_notices
 from exporter.core.diff_report import DiffReport, FileCounts, FindingCounts
 from exporter.core.findings import Finding
 from exporter.core.loading import Loaded
@@ -25,7 +27,10 @@ from exporter.core.model import PLAN, Document
 from exporter.core.steps import Sides, difference
 from exporter.core.tree import Snapshot
 
-__all__ = ["NOTHING", "Side", "diff_contents"]
+__all__ = ["NOTHING", "CountPurges", "Side", "diff_contents"]
+
+CountPurges = Callable[[Mapping[str, int | None]], int]
+"""Counts the URLs or prefixes to purge of changed keys; each key comes with its last version."""
 
 NOTHING = Content(Loaded(Snapshot()), lambda _path: "", None)
 """The content before the first release."""
@@ -37,6 +42,8 @@ class Side:
 
     content: Content
     label: str
+    behind: Mapping[str, Content] = field(default_factory=dict)
+    """Plans of which the live files are of another content; of none where they have no files."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -49,13 +56,20 @@ class Side:
 
 
 def diff_contents(
-    base: Side, target: Side, rules: CheckRules, holds: Sequence[str] = ()
+    base: Side,
+    target: Side,
+    rules: CheckRules,
+    holds: Sequence[str] = (),
+    count_purges: CountPurges | None = None,
 ) -> DiffReport:
-    """Return everything about a change; `holds` is passed on as it is."""
+    """Return everything about a change; `holds` is passed on as it is.
+
+    `count_purges` says how much the CDN would be told to forget, where it is told at all.
+    """
     before, after = base.snapshot, target.snapshot
     renames = find_renames(before, after)
     old, new = inspect(base.content, rules), inspect(target.content, rules)
-    files, problems = _Builds(base, target, (old, new), rules).count()
+    files, problems = _Builds(base, target, (old, new), rules).count(count_purges)
     found = (*new.findings, *problems)
     held = {*new.held, *(name for one in _errors(problems) for name in one.plans)}
     titles = {plan.name: plan.title for _, plan in (*base.plans(), *target.plans())}
@@ -63,13 +77,29 @@ def diff_contents(
         base.label,
         target.label,
         _readable(diff_documents(before, after, renames), before, new),
-        find_notices(old.views, new.views, renames),
+        find_notices(_seen(base, old, rules), _shown(new), renames),
         titles,
         files,
         _compared(old.findings, found),
         sorted(held),
         holds,
     )
+
+
+def _seen(base: Side, whole: Inspection, rules: CheckRules) -> Mapping[str, ShownPlan]:
+    """Return what students see before the change, also of plans that were held back."""
+    seen = dict(_shown(whole))
+    for name, content in base.behind.items():
+        seen.pop(name, None)
+        seen.update(_shown(inspect(content, rules, {name})))
+    return seen
+
+
+def _shown(inspection: Inspection) -> Mapping[str, ShownPlan]:
+    return {
+        name: ShownPlan(view, heading(inspection.snapshot, view.plan))
+        for name, view in inspection.views.items()
+    }
 
 
 def _readable(
@@ -124,14 +154,14 @@ class _Builds:
     inspections: tuple[Inspection, Inspection]
     rules: CheckRules
 
-    def count(self) -> tuple[FileCounts, tuple[Finding, ...]]:
+    def count(self, purges: CountPurges | None) -> tuple[FileCounts, tuple[Finding, ...]]:
         """Count the files to put and delete; also return what only building the target shows.
 
         All of the base is built, since any of its plans may show a shared file of the target.
         """
         affected = self._affected()
         if not affected:
-            return FileCounts(), ()
+            return FileCounts(urls_to_purge=purges({}) if purges else None), ()
         old = self._build(0, self.inspections[0].views.keys(), lambda _key: None)
         live = {**old.shared, **{k: e for index in old.plans.values() for k, e in index.items()}}
         new = self._build(1, affected, live.get)
@@ -143,7 +173,15 @@ class _Builds:
         delta = difference(new.files, sides, lambda: stay, {})
         changed = len(delta.before)
         size = sum(one.entry.size for one in delta.put.values())
-        counts = FileCounts(len(delta.put) - changed, changed, size, len(delta.delete))
+        forgotten = {key: _version(delta.before.get(key)) for key in delta.put}
+        forgotten |= {key: entry.version for key, entry in delta.delete.items()}
+        counts = FileCounts(
+            len(delta.put) - changed,
+            changed,
+            size,
+            len(delta.delete),
+            purges(forgotten) if purges else None,
+        )
         return counts, new.findings
 
     def _affected(self) -> set[str]:
@@ -175,6 +213,10 @@ class _Builds:
         sink = files.append if side else _nowhere
         built = build(inspection, rules.rules, rules.severities, stamps, sink)
         return _Made(built.plans, built.lessons, built.findings, files)
+
+
+def _version(entry: Entry | None) -> int | None:
+    return entry.version if entry else None
 
 
 _TIME = 1_700_000_000

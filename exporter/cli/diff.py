@@ -11,8 +11,10 @@ import click
 from exporter.cli.session import Session, pass_session
 
 if TYPE_CHECKING:
-    from exporter.build.diffing import Side
+    from exporter.build.diffing import CountPurges, Side
+    from exporter.content.reading import Content
     from exporter.core.diff_report import DiffReport
+    from exporter.core.release import Release
 
 __all__ = ["command", "diff_report", "show_diff"]
 
@@ -77,7 +79,8 @@ def diff_report(
 
     session.say(f"comparing {base} with {target}")
     sides = (_side(session, base, site), _side(session, target, site))
-    return diff_contents(*sides, session.check_rules, _holds(session, sides[1]))
+    purges = _count_purges(session, site)
+    return diff_contents(*sides, session.check_rules, _holds(session, sides[1]), purges)
 
 
 def show_diff(session: Session, report: DiffReport, form: Format) -> None:
@@ -135,7 +138,44 @@ def _live(session: Session, site: str | None) -> Side:
             hint="run `git fetch --unshallow`, or name another BASE",
         )
     label = f"release {live.release} (commit {live.commit[:12]})"
-    return Side(read_content(session, live.commit, worktree=False), label)
+    content = read_content(session, live.commit, worktree=False)
+    return Side(content, label, _behind(session, opened.ledger.release(live.release)))
+
+
+def _behind(session: Session, live: Release) -> dict[str, Content]:
+    """Return what students still see of plans that a release left at an older commit."""
+    from exporter.build.diffing import NOTHING
+    from exporter.cli.workbench import read_content
+    from exporter.content.deepening import find_or_fetch
+
+    contents = {"": NOTHING}
+    for outcome in live.plans.values():
+        commit = outcome.commit if outcome.index else ""
+        if outcome.is_behind and commit not in contents:
+            known = find_or_fetch(session.repository, commit)
+            contents[commit] = read_content(session, commit, worktree=False) if known else NOTHING
+    return {
+        name: contents[outcome.commit if outcome.index else ""]
+        for name, outcome in live.plans.items()
+        if outcome.is_behind
+    }
+
+
+def _count_purges(session: Session, site: str | None) -> CountPurges | None:
+    """Return what counts the URLs to purge; nothing without a target whose settings are known.
+
+    A reviewer's machine has no credentials of the target, so its section may be unreadable there.
+    """
+    from exporter.errors import ConfigError
+    from exporter.publish.edge import edge_of
+
+    try:
+        edge = edge_of(session.config.target(site))
+    except ConfigError:
+        if site:
+            raise
+        return None
+    return edge.count if edge else None
 
 
 def _holds(session: Session, target: Side) -> list[str]:

@@ -13,11 +13,11 @@ from functools import partial
 from exporter.core import search
 from exporter.core.access import Node, PlanView
 from exporter.core.artifacts import Body, Draft, Kind, Link, Rules
-from exporter.core.blocks import STAMP, about, access_block, colour, extra, image
+from exporter.core.blocks import STAMP, about, access_block, colour, extra, heading, image
 from exporter.core.files import CONFIG
 from exporter.core.jsonvalues import sorted_keys
 from exporter.core.keys import PlanKeys, SharedKeys
-from exporter.core.model import GRADE, SEASON, STREAM, Document, Row
+from exporter.core.model import Document, Row
 from exporter.core.tree import Snapshot
 
 __all__ = [
@@ -109,13 +109,9 @@ def lesson_body(lesson: Document, rules: Rules) -> Body:
 def manifest_body(files: PlanFiles, entry: Callable[[Node, Link], Body], link: Link) -> Body:
     """Return a plan's manifest; `entry` makes what it says of a subject."""
     plan = files.view.plan
-    body: Body = {"plan_id": plan.name, "title": plan.title}
-    for link_field, doctype in (("season", SEASON), ("grade", GRADE), ("stream", STREAM)):
-        if value := plan.text(link_field):
-            linked = files.snapshot.find(doctype, value)
-            body[link_field] = linked.title if linked else value
     return {
-        **body,
+        "plan_id": plan.name,
+        **heading(files.snapshot, plan),
         **STAMP,
         "subjects": [entry(subject, link) for subject in files.view.subjects],
         "search_index_url": link(files.keys.search_index),

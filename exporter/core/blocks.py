@@ -9,9 +9,10 @@ import re
 
 from exporter.core.access import Access
 from exporter.core.artifacts import Body, Rules
-from exporter.core.model import Document
+from exporter.core.model import GRADE, SEASON, STREAM, Document
+from exporter.core.tree import Snapshot
 
-__all__ = ["STAMP", "about", "access_block", "colour", "extra", "image", "is_colour"]
+__all__ = ["STAMP", "about", "access_block", "colour", "extra", "heading", "image", "is_colour"]
 
 STAMP: Body = {"version": 0, "generated_at": ""}
 """What stands in a body for its version until that is known."""
@@ -31,6 +32,19 @@ def about(document: Document, title: str, rules: Rules) -> Body:
     if description := document.text("description"):
         body["description"] = description
     return {**body, **image(document, "image", rules)}
+
+
+def heading(snapshot: Snapshot, plan: Document) -> dict[str, str]:
+    """Return the titles of a plan and of its season, grade and stream, as its manifest has them.
+
+    A season, grade or stream that is not there goes by its name.
+    """
+    said = {"title": plan.title}
+    for field, doctype in (("season", SEASON), ("grade", GRADE), ("stream", STREAM)):
+        if name := plan.text(field):
+            linked = snapshot.find(doctype, name)
+            said[field] = linked.title if linked else name
+    return said
 
 
 def image(document: Document, field: str, rules: Rules) -> Body:

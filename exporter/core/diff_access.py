@@ -14,9 +14,9 @@ from enum import Enum
 from exporter.core.access import Access, Node, PlanView
 from exporter.core.diff import Renames
 from exporter.core.diff_order import moved
-from exporter.core.model import LESSON, Document, Ref
+from exporter.core.model import GRADE, LESSON, PLAN, SEASON, STREAM, Document, Ref
 
-__all__ = ["ACCESS_SIGNS", "Notice", "Noticed", "Sign", "Terms", "find_notices"]
+__all__ = ["ACCESS_SIGNS", "Notice", "Noticed", "ShownPlan", "Sign", "Terms", "find_notices"]
 
 
 class Sign(Enum):
@@ -30,6 +30,7 @@ class Sign(Enum):
     GONE = "disappears"
     PLAN_NEW = "plan appears"
     NEW = "appears"
+    HEADING = "plan heading changes"
     PROGRESS = "progress marks move"
     CONTENT = "content changes"
     TITLE = "title changes"
@@ -38,7 +39,7 @@ class Sign(Enum):
     LINEAR = "way through changes"
 
 
-ACCESS_SIGNS = frozenset(list(Sign)[: list(Sign).index(Sign.PROGRESS)])
+ACCESS_SIGNS = frozenset(list(Sign)[: list(Sign).index(Sign.HEADING)])
 """The signs of who may open what."""
 
 _OPENNESS = {"public": 0, "free_preview": 1, "authenticated": 2, "paid": 3}
@@ -57,6 +58,18 @@ _NOT_CONTENT = frozenset(
     )
 )
 """Fields of which the effect is noticed otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPlan:
+    """What students see of a plan: its tree, and the titles that its manifest begins with."""
+
+    view: PlanView
+    heading: Mapping[str, str]
+
+
+_HEADINGS = {"title": PLAN, "season": SEASON, "grade": GRADE, "stream": STREAM}
+"""The DocTypes of what a plan's heading says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +154,9 @@ class _Group:
 
 
 def find_notices(
-    before: Mapping[str, PlanView], after: Mapping[str, PlanView], renames: Renames
+    before: Mapping[str, ShownPlan], after: Mapping[str, ShownPlan], renames: Renames
 ) -> tuple[Notice, ...]:
-    """Return what students notice, most important first; the views are of published plans."""
+    """Return what students notice, most important first, of the published plans."""
     found: dict[object, Notice] = {}
     for plan in sorted({*before, *after}):
         for key, notice in _of_plan(before.get(plan), after.get(plan), renames):
@@ -158,17 +171,18 @@ def _importance(notice: Notice) -> tuple[int, int, tuple[str, ...], tuple[str, .
 
 
 def _of_plan(
-    before: PlanView | None, after: PlanView | None, renames: Renames
+    before: ShownPlan | None, after: ShownPlan | None, renames: Renames
 ) -> Iterator[tuple[object, Notice]]:
     """Yield a plan's notices, with what makes the same notice of another plan."""
-    old = _shown(before, renames) if before else {}
-    new = _shown(after, {}) if after else {}
-    view = after or before
-    if view is not None and (before is None or after is None):
+    old = _shown(before.view, renames) if before else {}
+    new = _shown(after.view, {}) if after else {}
+    if before is None or after is None:
         sign = Sign.PLAN_NEW if after else Sign.PLAN_GONE
         nodes = tuple(_noticed(sign, ref, (old.get(ref), new.get(ref))) for ref in (new or old))
-        yield (sign, view.plan.name), Notice(sign, (), (), nodes)
+        plan = after or before
+        yield (sign, plan and plan.view.plan.name), Notice(sign, (), (), nodes)
         return
+    yield from _headings(before, after)
     groups: dict[_Key, _Group] = {}
     for ref in dict.fromkeys((*new, *old)):
         sides = (old.get(ref), new.get(ref))
@@ -181,6 +195,16 @@ def _of_plan(
     for key, group in groups.items():
         notice = _notice(key[0], group)
         yield (key, notice.nodes, notice.is_all), notice
+
+
+def _headings(before: ShownPlan, after: ShownPlan) -> Iterator[tuple[object, Notice]]:
+    """Yield what changes of what a plan says above its subjects."""
+    for name, doctype in _HEADINGS.items():
+        was, now = before.heading.get(name, ""), after.heading.get(name, "")
+        if was != now:
+            ref = (doctype, after.view.plan.name if doctype == PLAN else after.view.plan.text(name))
+            nodes = (Noticed(ref, now, was, None, None),)
+            yield (Sign.HEADING, nodes), Notice(Sign.HEADING, (), (), nodes)
 
 
 def _add(

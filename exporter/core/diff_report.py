@@ -23,6 +23,8 @@ class FileCounts:
     changed: int = 0
     bytes_put: int = 0
     deleted: int = 0
+    urls_to_purge: int | None = None
+    """URLs or prefixes that the CDN is asked to forget; None where no purge is configured."""
 
     @property
     def put(self) -> int:
@@ -86,7 +88,7 @@ def report_json(report: DiffReport) -> dict[str, Any]:
                 for found in report.findings.new
             ],
         },
-        "holds": list(report.holds),
+        "hold_lines": list(report.holds),
         "documents": [_document_json(document) for document in report.documents],
     }
 

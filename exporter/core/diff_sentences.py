@@ -20,7 +20,7 @@ from exporter.core.diff_lines import (
     titled,
 )
 from exporter.core.diff_report import DiffReport
-from exporter.core.model import CURRICULUM, DOCTYPES, LESSON, SUBJECT
+from exporter.core.model import CURRICULUM, DOCTYPES, LESSON, PLAN, SUBJECT
 
 __all__ = ["Section", "headline", "sections"]
 
@@ -45,6 +45,7 @@ _SIGNS = {
     Sign.GONE: "🚫",
     Sign.PLAN_NEW: "🆕",
     Sign.NEW: "🆕",
+    Sign.HEADING: "🏫",
     Sign.PROGRESS: "⚠️",
     Sign.CONTENT: "✏️",
     Sign.TITLE: "🔤",
@@ -176,6 +177,17 @@ def _title(notice: Notice, plans: Line) -> Line:
     return (say(f"{label} "), old, say(" is called "), new, say(" in "), *plans)
 
 
+def _heading(notice: Notice, plans: Line) -> Line:
+    """Say what a plan is called now, or what season, grade or stream it names."""
+    node = notice.nodes[0]
+    label = DOCTYPES[node.ref[0]].label
+    now = titled(node.title) if node.title else say("none")
+    was = titled(node.title_before) if node.title_before else say("none")
+    if node.ref[0] == PLAN:
+        return (say("plan "), was, say(" is called "), now)
+    return (say(f"the {label} of "), *plans, say(" is "), now, say(" — "), was, _BEFORE)
+
+
 _SENTENCES: Mapping[Sign, Callable[[Notice, Line], Line]] = {
     Sign.OPENS: _levels,
     Sign.CLOSES: _levels,
@@ -185,6 +197,7 @@ _SENTENCES: Mapping[Sign, Callable[[Notice, Line], Line]] = {
     Sign.GONE: _gone,
     Sign.PLAN_NEW: _plan_new,
     Sign.NEW: _new,
+    Sign.HEADING: _heading,
     Sign.PROGRESS: _simple(
         "has another progress bit: students' marks for it are lost",
         "have other progress bits: students' marks for them are lost",
@@ -264,7 +277,10 @@ def _release(report: DiffReport, bounds: Bounds) -> Iterator[Block]:
     """Yield what a release would do, what errors would hold back, and what is held already."""
     files, findings = report.files, report.findings
     put = f"{_count(files.put, 'file')} to put ({files.new:,} new, {files.bytes_put:,} bytes)"
-    yield Block("📄", (say(f"{put}, {files.deleted:,} to delete"),))
+    purge = (
+        "" if files.urls_to_purge is None else f", {_count(files.urls_to_purge, 'URL')} to purge"
+    )
+    yield Block("📄", (say(f"{put}, {files.deleted:,} to delete{purge}"),))
     if report.held_plans:
         names: list[Line] = [(titled(report.plans.get(n, n)),) for n in report.held_plans]
         what = say(f"{_count(len(names), 'plan')} held back by errors", "strong")

@@ -21,6 +21,10 @@ class CloudflareEdge:
         self._edge = edge
         self._purge = purge
 
+    def count(self, changes: Mapping[str, int | None]) -> int:
+        """Return how many URLs or prefixes the requests for changed keys name."""
+        return sum(map(len, purge_batches(changes, self._edge)))
+
     def requests(self, changes: Mapping[str, int | None]) -> list[dict[str, Any]]:
         """Return the requests for changed keys, given each one's last version."""
         return [batch.body() for batch in purge_batches(changes, self._edge)]

@@ -81,6 +81,10 @@ class PurgeBatch:
             return {"prefixes": list(self.prefixes)}
         return {"files": [_file(cached) for cached in self.urls]}
 
+    def __len__(self) -> int:
+        """Return how many URLs or prefixes are named."""
+        return len(self.prefixes or self.urls)
+
     def __str__(self) -> str:
         names = self.prefixes or tuple(cached.url for cached in self.urls)
         kind = "prefixes" if self.prefixes else "URLs"

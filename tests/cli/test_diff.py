@@ -14,10 +14,20 @@ from exporter.core.diff_markdown import COMMENT_LIMIT, markdown_full, markdown_s
 from exporter.core.model import Document
 from tests.build.contents import content_of, files_of
 from tests.cli.running import commit_all, content_repository, run, write_files
-from tests.core.school import lesson, plan, school, subject, topic
+from tests.core.school import lesson, override, plan, school, subject, topic
 
 BEFORE = files_of(*school(subject(required_item="ITEM")))
 AFTER = files_of(*school(subject(required_item="ITEM", is_free_preview=True)))
+PURGED = """\
+source: {url: sqlite:///site.db}
+targets:
+  local: {store: ./public, state: ./.exporter/local}
+  cdn:
+    store: ./cdn
+    state: ./cdn-state
+    base_url: https://cdn.example.org
+    purge: {provider: cloudflare, zone_id: zone, api_token: "${CDN_TOKEN}"}
+"""
 TEXT = """\
 1 subject changed
 from HEAD (commit {sha}) to the work tree
@@ -103,6 +113,43 @@ def test_the_counted_files_are_those_that_a_publish_puts(root: Path) -> None:
     put = [step for step in steps if step["step"] == "put"]
     assert counted["put"] == len(put)
     assert counted["bytes_put"] == sum(step["size"] for step in put)
+
+
+def test_live_is_what_students_see_also_of_a_plan_that_was_held_back(root: Path) -> None:
+    assert run(root, "publish").status == 0
+    broken = plan("PLAN", title="Renamed", overrides=[override(lesson(), "Rename")])
+    files = files_of(*school(subject(required_item="ITEM", is_free_preview=True))[:-1], broken)
+    write_files(root / "content-snapshot", files)
+    commit_all(root, "Free, and a mistake")
+    assert run(root, "publish").status == 1
+    write_files(root / "content-snapshot", AFTER)
+    commit_all(root, "Mended")
+    report = run(root, "diff", "--json").report
+    assert [(one["sign"], one["plans"]) for one in report["access"]] == [("opens", ["PLAN"])]
+    assert run(root, "publish").status == 0
+    assert run(root, "diff", "--json").report["access"] == []
+
+
+def test_a_plan_that_was_never_published_appears_when_it_is_mended(root: Path) -> None:
+    mended = plan("B")
+    broken = plan("B", overrides=[override(lesson(), "Rename")])
+    write_files(root / "content-snapshot", files_of(*school(), broken))
+    commit_all(root, "A plan with a mistake")
+    assert run(root, "publish").status == 1
+    write_files(root / "content-snapshot", files_of(*school(), mended))
+    signs = [(one["sign"], one["plans"]) for one in run(root, "diff", "--json").report["access"]]
+    assert signs == [("plan appears", ["B"])]
+
+
+def test_the_urls_to_purge_are_counted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDN_TOKEN", "a-token")
+    (root / "exporter.yaml").write_text(PURGED, encoding="utf-8")
+    write_files(root / "content-snapshot", AFTER)
+    said = run(root, "diff", "HEAD", "--target", "cdn")
+    files = run(root, "diff", "HEAD", "--target", "cdn", "--json").report["files"]
+    assert files["urls_to_purge"] == 2 * files["changed"], "plain, and with its last ?v="
+    assert f"to delete, {files['urls_to_purge']} URLs to purge" in said.out
+    assert "to purge" not in run(root, "diff", "HEAD").out, "no target is meant"
 
 
 def test_no_change_is_said(root: Path) -> None:

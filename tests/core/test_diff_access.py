@@ -18,13 +18,14 @@ from exporter.build.diffing import Side, diff_contents
 from exporter.build.inspection import CheckRules
 from exporter.core.artifacts import Rules
 from exporter.core.diff import Renames, find_renames
-from exporter.core.diff_access import Notice, Sign, Terms
+from exporter.core.diff_access import Notice, Noticed, Sign, Terms
 from exporter.core.diff_report import DiffReport
 from exporter.core.findings import CODES, Severities
 from exporter.core.model import (
     CURRICULUM,
     LESSON,
     PLAN,
+    SEASON,
     SUBJECT,
     TOPIC,
     TRACK,
@@ -34,7 +35,7 @@ from exporter.core.model import (
 )
 from tests.build.contents import content_of, files_of, make
 from tests.core.curricula import BELOW, LEVELS, NAMES, curricula, plans
-from tests.core.school import lesson, override, plan, school, subject, topic
+from tests.core.school import document, lesson, override, plan, school, subject, topic
 
 RULES = CheckRules(Rules(), Severities(dict.fromkeys(CODES, "off")))
 """No finding holds anything back: what plans show is what is built."""
@@ -75,6 +76,20 @@ def test_a_removed_plan_is_one_notice() -> None:
     notices = diff(before, before[:-1]).notices
     assert [(one.sign, one.plans, len(one.nodes)) for one in notices] == [
         (Sign.PLAN_GONE, ("B",), 5)
+    ]
+
+
+def test_another_season_and_a_renamed_one_are_told_of_each_plan() -> None:
+    season, later = (document(SEASON, year, {"title": year}) for year in ("2026", "2027"))
+    before = [*school(), plan("B", season="2026"), plan("C", season="2026"), season, later]
+    renamed = edited(before, season.ref, title="2025/26")
+    assert [(one.sign, one.plans, one.nodes) for one in diff(before, renamed).notices] == [
+        (Sign.HEADING, ("B", "C"), (Noticed(season.ref, "2025/26", "2026", None, None),))
+    ]
+    other = edited(before, (PLAN, "B"), season="2027", title="The new B")
+    assert [(one.sign, one.plans, one.nodes) for one in diff(before, other).notices] == [
+        (Sign.HEADING, ("B",), (Noticed((PLAN, "B"), "The new B", "The B", None, None),)),
+        (Sign.HEADING, ("B",), (Noticed(later.ref, "2027", "2026", None, None),)),
     ]
 
 
