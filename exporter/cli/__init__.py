@@ -3,12 +3,15 @@
 One small file a command. Commands import what they need when they run, so that `--help` answers at
 once. Results go to standard output, progress and errors to standard error; every error that a user
 may meet has its exit status (`exporter.errors`), and what has none is a bug: 70, with a traceback.
+With `--json` there is one object on standard output also where a command fails.
 """
 
 from __future__ import annotations
 
 import importlib
 import io
+import json
+import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -89,7 +92,14 @@ class _LazyGroup(click.Group):
 )
 @click.option("--verbose/--quiet", default=None, help="Say more, or only what matters.")
 @click.option("--no-color", is_flag=True, help="Plain output, without colours.")
-@click.version_option(__version__, prog_name="exporter")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _option, wanted: _show_version(ctx) if wanted else None,
+    help="Show the version, and the commit that it was built from.",
+)
 @click.pass_context
 def cli(
     ctx: click.Context,
@@ -108,6 +118,26 @@ def cli(
     )
 
 
+def _show_version(ctx: click.Context) -> NoReturn:
+    commit = _built_from()
+    click.echo(f"exporter {__version__}{f' ({commit[:12]})' if commit else ''}")
+    ctx.exit()
+
+
+def _built_from() -> str:
+    """Return the commit of this program, noted in the wheel or the checkout's; else nothing."""
+    package = Path(__file__).parents[1]
+    if (package / "COMMIT").is_file():
+        return (package / "COMMIT").read_text(encoding="utf-8").strip()
+    if not (package.parent / ".git").exists():
+        return ""
+    command = ["git", "-C", str(package.parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except FileNotFoundError:  # there is no git
+        return ""
+
+
 def main() -> NoReturn:
     """Run the command line and exit with the documented status."""
     for stream in (sys.stdout, sys.stderr):
@@ -123,20 +153,29 @@ def _status() -> int:
         return leaving.exit_code
     except click.ClickException as error:
         error.show()
-        return error.exit_code
-    except click.Abort:
+        return _failed(error, error.exit_code)
+    except click.Abort as error:
         click.echo("interrupted", err=True)
-        return 130
+        return _failed(error, 130)
     except ExporterError as error:
         _show(error)
-        return error.exit_status
+        return _failed(error, error.exit_status)
     except BrokenPipeError:
         return 141
-    except Exception:  # noqa: BLE001 - the last line of defence: a bug, told as one
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a bug, told as one
         traceback.print_exc()
         click.echo(f"exporter {__version__} has a bug: please report the lines above", err=True)
-        return BUG_EXIT_STATUS
+        return _failed(error, BUG_EXIT_STATUS)
     return result if isinstance(result, int) else 0
+
+
+def _failed(error: BaseException, status: int) -> int:
+    """Print what failed as one JSON object, where that is asked for; the exit status."""
+    from exporter.cli.reporting import asked_for_json, failure_json
+
+    if asked_for_json(sys.argv[1:]):
+        click.echo(json.dumps(failure_json(error, status), ensure_ascii=False, indent=2))
+    return status
 
 
 def _show(error: ExporterError) -> None:
