@@ -44,7 +44,7 @@ def interpreters() -> list[str]:
     """Return the supported Pythons of this machine, as paths."""
     found = []
     for version in PYTHONS:
-        command = [BIN / "uv", "python", "find", "--no-python-downloads", "--system", version]
+        command = [str(BIN / "uv"), "python", "find", "--no-python-downloads", "--system", version]
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
         if answer.returncode == 0:
             found.append(answer.stdout.strip())
