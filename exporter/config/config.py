@@ -16,6 +16,7 @@ from exporter.config.model import (
     Build,
     Level,
     Media,
+    Notify,
     Publish,
     Secret,
     Snapshot,
@@ -42,6 +43,7 @@ class Sections:
     checks: Mapping[str, Level] | ConfigError
     media: Media | ConfigError
     publish: Publish | ConfigError
+    notify: Notify | ConfigError
     targets: Mapping[str, Target | ConfigError]
 
 
@@ -95,6 +97,11 @@ class Config:
     def publish(self) -> Publish:
         """Return how files reach the CDN."""
         return _used(self.sections.publish)
+
+    @property
+    def notify(self) -> Notify:
+        """Return who is told of a publish that fails."""
+        return _used(self.sections.notify)
 
     @property
     def target_names(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from exporter.config.model import (
     Build,
     Level,
     Media,
+    Notify,
     Publish,
     Purge,
     Secret,
@@ -125,6 +126,7 @@ class _Reader:
             checks=part(_checks, "checks"),
             media=part(_media, "media"),
             publish=part(_publish, "publish"),
+            notify=part(_notify, "notify"),
             targets={
                 name: part(partial(_target, name), "targets", name)
                 for name in _at(document.value, ("targets",))
@@ -171,6 +173,11 @@ def _media(raw: dict[str, Any]) -> Media:
 def _publish(raw: dict[str, Any]) -> Publish:
     cache_control = {**CACHE_CONTROL, **raw.pop("cache_control", {})}
     return Publish(cache_control=cache_control, **_in_seconds(raw, "keep"))
+
+
+def _notify(raw: dict[str, Any]) -> Notify:
+    url = raw.get("url")
+    return Notify(Secret(url) if url else None)
 
 
 def _target(name: str, raw: dict[str, Any]) -> Target:

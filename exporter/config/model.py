@@ -112,6 +112,14 @@ class Publish:
 
 
 @dataclass(frozen=True, slots=True)
+class Notify:
+    """Who is told when a publish fails or leaves a plan behind."""
+
+    url: Secret | None = None
+    """A webhook; whoever knows its URL can write there."""
+
+
+@dataclass(frozen=True, slots=True)
 class S3:
     """How both stores' buckets are reached; the keys are only in the environment."""
 

@@ -26,6 +26,7 @@ _CREDENTIALS = re.compile(
 )
 """What looks like a credential in any value."""
 
+_BUCKET = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9](?:/|\Z)")
 _DATABASE_PASSWORD = re.compile(r"://[^/@:]*:[^@]+@|[?&](?:password|passwd|pwd)=[^&]")
 _UNIT_S: Mapping[str, int] = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _EXPIRES_S = (_UNIT_S["h"], _UNIT_S["d"])
@@ -80,6 +81,8 @@ def broken_rules(document: Expansion, problems: Collection[Problem], root: Path)
         *_extra_fields(sound("source", "extra_fields")),
         *_patterns(sound("build")),
         *_signing(sound("media")),
+        *_addressing(sound("publish"), sound("build")),
+        *_buckets(targets),
         *_stores(targets, root),
     )
     return [
@@ -106,7 +109,8 @@ def _decides(place: Pointer, problem: Problem) -> bool:
 
 
 def _is_wholly_secret(pointer: Pointer) -> bool:
-    return pointer[:1] == ("targets",) and pointer[2:] == ("purge", "api_token")
+    is_token = pointer[:1] == ("targets",) and pointer[2:] == ("purge", "api_token")
+    return is_token or pointer == ("notify", "url")
 
 
 def _holds_secret(text: str, pointer: Pointer) -> bool:
@@ -156,6 +160,30 @@ def _signing(media: Mapping[str, Any]) -> Iterator[Problem]:
                 f"must be shorter than the {written} that URLs of {rule['prefix']} work, "
                 f"not {before}",
             )
+
+
+def _addressing(publish: Mapping[str, Any], build: Mapping[str, Any]) -> Iterator[Problem]:
+    if publish.get("addressing") == "hashed" and "monolithic" in build.get("layouts", []):
+        yield Problem(
+            ("publish", "addressing"),
+            'must be stable with the layout "monolithic": its lessons link to one another, so none '
+            "of their keys could carry the digest of what it links to",
+            hint="leave `addressing` out, or `monolithic` out of `build.layouts`",
+        )
+
+
+def _buckets(targets: Mapping[str, dict[str, Any]]) -> Iterator[Problem]:
+    """Find s3:// locations without a bucket; the text is not shown, as people put keys there."""
+    for name, target in targets.items():
+        for part in ("store", "state"):
+            location = target.get(part, "")
+            if location.startswith("s3:") and not _BUCKET.match(location):
+                yield Problem(
+                    ("targets", name, part),
+                    "names no bucket",
+                    hint="write s3://bucket/prefix; keys go into AWS_ACCESS_KEY_ID and "
+                    "AWS_SECRET_ACCESS_KEY, the host into `s3.endpoint_url`",
+                )
 
 
 def _stores(targets: Mapping[str, dict[str, Any]], root: Path) -> Iterator[Problem]:

@@ -79,6 +79,13 @@ class Rules:
     version_links: bool = True
     files_base_url: str | None = None
     layouts: tuple[str, ...] = ("atomic",)
+    addressing: str = "stable"
+    """`hashed`: keys carry the digest of their bytes (`addressing`)."""
+
+    @property
+    def hashed(self) -> bool:
+        """Tell whether keys carry the digest of their bytes."""
+        return self.addressing == "hashed"
 
     @property
     def atomic(self) -> bool:
@@ -140,8 +147,11 @@ def next_version(digest: str, live: Entry | None, commit_time: int) -> int:
 
 
 def url_of(key: str, version: int | None, rules: Rules) -> str:
-    """Return the link to a file, relative to the CDN's root; None for one without a version."""
-    if version is None or not rules.version_links:
+    """Return the link to a file, relative to the CDN's root; None for one without a version.
+
+    A key that carries the digest of its bytes needs no version beside it.
+    """
+    if version is None or not rules.version_links or rules.hashed:
         return object_url(key)
     return f"{object_url(key)}?v={version}"
 

@@ -16,16 +16,24 @@ from exporter.core.diff_safe import isolated, visible
 from exporter.core.diff_sentences import Section, headline, sections
 from exporter.core.diff_words import Piece
 
-__all__ = ["COMMENT_LIMIT", "escape", "markdown_full", "markdown_summary"]
+__all__ = ["COMMENT_LIMIT", "escape", "markdown_full", "markdown_summary", "neutralised"]
 
 COMMENT_LIMIT = 60_000
 """Characters; a comment takes 65,536, and a few belong to whoever posts it."""
 
 _BLANK = "&#8203;"
 """A blank of no width: what stands before and after it is no word together."""
-_SPECIAL = re.compile(r"[\\`*_\[\]~|&<>$]|[@#:](?=\S)|\bwww(?=\.)|\bgh(?=-)", re.IGNORECASE)
+_SPECIAL = re.compile(
+    r"[\\`*_\[\]~|&<>$]|[@#:](?=\S)|(?<![^\W_])(?:www(?=\.)|gh(?=-))", re.IGNORECASE
+)
 """What markdown or GitHub would take for its own: markup, mentions, references, addresses."""
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "<span>$</span>"}
+_OURS = re.compile(
+    r"(?P<ours>\\[\\`*_\[\]~|]|</?(?:code|del|ins|sub)>|<span>\$</span>|&(?:amp|lt|gt|#8203);"
+    r"|[@#:]&#8203;|^#{1,6} |[*_])|" + _SPECIAL.pattern,
+    re.IGNORECASE | re.MULTILINE,
+)
+"""What stands in a report: first what is ours and harmless, then what could act."""
 _SHARES = (0.4, 0.5, 0.6, 1.0)
 """How much of what is left each section may take."""
 
@@ -43,6 +51,26 @@ def markdown_full(report: DiffReport) -> str:
 def escape(text: str) -> str:
     """Return content as markdown that reads as the content and does nothing."""
     return _SPECIAL.sub(_disarmed, visible(text))
+
+
+def neutralised(markdown: str, limit: int) -> str:
+    """Return markdown that says it is a report, in at most that many characters and harmless.
+
+    A report comes back as it is. Of anything else headings, lists and emphasis may be left, but no
+    link, picture, mention, reference or markup that a report does not have.
+    """
+    shown = "".join(map(_safe_character, markdown))
+    safe = _OURS.sub(_kept_or_disarmed, shown)
+    return safe if len(safe) <= limit else f"{safe[: limit - 4].rpartition(chr(10))[0]}\n- …\n"
+
+
+def _safe_character(character: str) -> str:
+    """Return a character of a report; other text has been made visible in one already."""
+    return character if character in "\n\u2066\u2067\u2068\u2069" else visible(character)
+
+
+def _kept_or_disarmed(found: re.Match[str]) -> str:
+    return found[0] if found["ours"] else _disarmed(found)
 
 
 def _disarmed(found: re.Match[str]) -> str:

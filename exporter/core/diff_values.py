@@ -11,11 +11,11 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from exporter.core.diff_order import Key, matched
+from exporter.core.diff_order import Key, Pairing, matched
 from exporter.core.diff_words import Piece, word_diff, words_of
 from exporter.core.model import Document, Json, Row
 
-__all__ = ["Detail", "Effect", "ItemName", "changed_fields", "changed_rows"]
+__all__ = ["Detail", "Effect", "ItemName", "changed_fields", "changed_rows", "paired"]
 
 ORDER = "sort_order"
 _LONG = 3
@@ -77,6 +77,11 @@ def changed_rows(before: Document, after: Document) -> Iterator[Detail]:
         old, new = before.rows.get(table.field, ()), after.rows.get(table.field, ())
         if old != new:
             yield from _table(table.field, old, new)
+
+
+def paired(before: Sequence[object], after: Sequence[object], table: str = "") -> Pairing:
+    """Match the items of two lists inside a config, or the rows of a child table."""
+    return matched(before, after, (_frozen, *_KEYS.get(table, _ITEM_KEYS)), _likeness)
 
 
 def _table(name: str, before: Sequence[Row], after: Sequence[Row]) -> Iterator[Detail]:

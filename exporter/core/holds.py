@@ -9,12 +9,12 @@ here. A version is anything that can be compared, and None is "does not exist".
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
-__all__ = ["Mark", "Touch", "held_versions", "is_settled", "mark_of"]
+__all__ = ["Mark", "Touch", "held_now", "held_versions", "is_settled", "mark_of"]
 
 _V = TypeVar("_V", bound=Hashable)
 
@@ -74,6 +74,23 @@ def held_versions(touches: Iterable[Touch[_V]]) -> dict[_V | None, str]:
             _roll_back(held, touch)
         known.add(touch.after)
     return held
+
+
+def held_now(touches: Sequence[Touch[_V]], *, watched: bool) -> tuple[_V | None, str] | None:
+    """Return the held version that the database has, as far as history tells, and its rollback.
+
+    That is what the newest snapshot gave the document, or else another version that the database
+    once had: never what only people wrote. Where no snapshot touched it, the database has no such
+    document if snapshots were taken before (`watched`); if none were, it may have any version.
+    """
+    held = held_versions(touches)
+    taken = [touch for touch in touches if touch.mark is Mark.SNAPSHOT]
+    now = taken[-1].after if taken else None
+    if (taken or watched) and now in held:
+        return now, held[now]
+    had = {version for touch in taken for version in (touch.before, touch.after)}
+    known = taken or watched
+    return next((one for one in reversed(held.items()) if one[0] in had or not known), None)
 
 
 def is_settled(touches: Iterable[Touch[_V]]) -> bool:

@@ -40,6 +40,8 @@ class Loaded:
     findings: tuple[Finding, ...] = ()
     broken_plans: frozenset[str] = frozenset()
     """Paths of plan files that cannot be read: such a plan is held back, not removed."""
+    lost: frozenset[Ref] = frozenset()
+    """DocType and segment of what could not be read, itself or what is above or below it."""
 
 
 @dataclass(slots=True)
@@ -65,7 +67,14 @@ def assemble(files: Iterable[ParsedFile], extra: ExtraFields) -> Loaded:
         for path, place in places.items()
         if place.doctype == PLAN and path not in assembly.documents
     }
-    return Loaded(snapshot, tuple(assembly.findings), frozenset(broken))
+    return Loaded(snapshot, tuple(assembly.findings), frozenset(broken), _lost(assembly))
+
+
+def _lost(assembly: _Assembly) -> frozenset[Ref]:
+    unread = (place for path, place in assembly.places.items() if path not in assembly.documents)
+    lost = (*unread, *_missing(assembly.places).values())
+    around = (near for place in lost for near in (place, *(one for _, one in _above(place))))
+    return frozenset((place.doctype, place.segment) for place in around)
 
 
 def _is_index(file: ParsedFile) -> bool:

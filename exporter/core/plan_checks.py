@@ -6,9 +6,10 @@ would show it, and only those.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from urllib.parse import unquote
 
 from exporter.core.access import PlanView, listed_subjects
 from exporter.core.checks import Problem, finding_at
@@ -20,7 +21,15 @@ from exporter.core.overrides import Action, RowFault
 from exporter.core.segments import segment
 from exporter.core.tree import Snapshot
 
-__all__ = ["check_bits", "check_plan", "clash_findings", "held_plans", "with_plans"]
+__all__ = [
+    "check_bits",
+    "check_plan",
+    "clash_findings",
+    "held_plans",
+    "plan_of_path",
+    "with_broken_plans",
+    "with_plans",
+]
 
 _LINKED = ((SEASON, "season"), (GRADE, "grade"), (STREAM, "stream"))
 
@@ -38,15 +47,23 @@ class _Scope:
     """The plan's subjects, as files name them."""
 
 
-def check_plan(snapshot: Snapshot, view: PlanView) -> Iterator[Finding]:
-    """Yield what is wrong with a plan, published or not."""
-    yield from _subject_findings(snapshot, view)
-    for fault in sorted(_override_faults(snapshot, view), key=lambda fault: fault.position):
+def check_plan(
+    snapshot: Snapshot, view: PlanView, lost: Container[Ref] = frozenset()
+) -> Iterator[Finding]:
+    """Yield what is wrong with a plan, published or not.
+
+    `lost` tells by DocType and segment where something cannot be read: that is reported at its own
+    file, and holds the plan back, so nothing is said of what may only follow from it.
+    """
+    yield from _subject_findings(snapshot, view, lost)
+    faults = _override_faults(snapshot, view, lost)
+    for fault in sorted(faults, key=lambda fault: fault.position):
         yield _override_finding(snapshot, view.plan, fault)
     if not view.plan.flag("is_published"):
         return
     yield from _unpriced(snapshot, view)
-    if not view.subjects:
+    absent = (n for n in listed_subjects(view.plan) if not snapshot.find(SUBJECT, n))
+    if not view.subjects and not any(_as_filed((SUBJECT, name)) in lost for name in absent):
         hint = "publish one of its subjects, or unpublish the plan"
         problem = Problem("W206", "the plan shows no subject", hint)
         yield finding_at(snapshot, view.plan, problem)
@@ -98,6 +115,17 @@ def held_plans(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     return held
 
 
+def with_broken_plans(findings: Iterable[Finding], paths: Container[str]) -> Iterator[Finding]:
+    """Give findings in plan files that cannot be read the plan that they hold back: that one."""
+    for found in findings:
+        yield replace(found, plans=(plan_of_path(found.path),)) if found.path in paths else found
+
+
+def plan_of_path(path: str) -> str:
+    """Return the name of a plan by its file's path; the cut form of a name that was too long."""
+    return unquote(path.rpartition("/")[2].removesuffix(".yaml"))
+
+
 def _scope(view: PlanView) -> _Scope:
     plan = view.plan
     return _Scope(
@@ -139,12 +167,14 @@ def _as_filed(ref: Ref) -> Ref:
     return (ref[0], segment(ref[1]))
 
 
-def _subject_findings(snapshot: Snapshot, view: PlanView) -> Iterator[Finding]:
+def _subject_findings(
+    snapshot: Snapshot, view: PlanView, lost: Container[Ref]
+) -> Iterator[Finding]:
     seen: set[str] = set()
     for position, row in enumerate(view.plan.rows.get("subjects", ())):
         name = str(row.get("subject", ""))
         problem = ""
-        if not snapshot.find(SUBJECT, name):
+        if not snapshot.find(SUBJECT, name) and _as_filed((SUBJECT, name)) not in lost:
             problem = f"the plan lists subject {name!r}, which does not exist"
         elif name in seen:
             problem = f"the plan lists subject {name!r} twice"
@@ -155,19 +185,24 @@ def _subject_findings(snapshot: Snapshot, view: PlanView) -> Iterator[Finding]:
             yield finding_at(snapshot, view.plan, Problem("E111", problem, hint, at))
 
 
-def _override_faults(snapshot: Snapshot, view: PlanView) -> Iterator[RowFault]:
+def _override_faults(
+    snapshot: Snapshot, view: PlanView, lost: Container[Ref]
+) -> Iterator[RowFault]:
     yield from view.overrides.faults
     faulty = {fault.position for fault in view.overrides.faults}
     inside = set(listed_subjects(view.plan))
     visible = {node.document.ref for node in view.walk()}
     for position, target, action in view.overrides.rows:
         document = snapshot.documents.get(target)
+        is_lost = _as_filed(target) in lost
         if position in faulty:
             continue
         if document is None:
-            message = f"{target[0]} {target[1]!r} does not exist"
+            message = "" if is_lost else f"{target[0]} {target[1]!r} does not exist"
         elif snapshot.lineage(document)[0].name not in inside or snapshot.is_orphan(document):
             message = f"{target[0]} {target[1]!r} is outside the plan's subjects"
+        elif is_lost:
+            message = ""
         elif action is Action.HIDE:
             message = _hide_fault(snapshot, view, document)
         else:

@@ -13,7 +13,18 @@ from typing import Any
 
 from exporter.core.artifacts import Entry, Index
 
-__all__ = ["Head", "Kind", "Outcome", "PlanState", "Release", "index_json", "parse_index"]
+__all__ = [
+    "Head",
+    "Kept",
+    "Kind",
+    "Outcome",
+    "PlanState",
+    "Release",
+    "index_json",
+    "kept_json",
+    "parse_index",
+    "parse_kept",
+]
 
 MAX_ATTEMPTS = 3
 """Failed or held back so often in a row, a plan is a dead letter until it is retried."""
@@ -26,6 +37,7 @@ class Kind(Enum):
     ROLLBACK = "rollback"
     REFRESH = "refresh"
     REPAIR = "repair"
+    GC = "gc"
 
 
 class PlanState(Enum):
@@ -76,6 +88,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A file that was live until then, in Unix seconds, and stands on (`publish.keep`)."""
+
+    entry: Entry
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """The live release, as `head.json` names it."""
 
@@ -101,6 +121,8 @@ class Release:
     plans: Mapping[str, Outcome] = field(default_factory=dict)
     lessons: str = ""
     """Digest of the index of the shared lessons."""
+    kept: str = ""
+    """Digest of the index of what stands on the CDN and is live no more; empty for nothing."""
     files_put: int = 0
     bytes_put: int = 0
     files_deleted: int = 0
@@ -128,6 +150,7 @@ class Release:
                 for name, outcome in sorted(self.plans.items())
             },
             "lessons": self.lessons,
+            "kept": self.kept,
             "files_put": self.files_put,
             "bytes_put": self.bytes_put,
             "files_deleted": self.files_deleted,
@@ -153,6 +176,7 @@ class Release:
             parent_commit=record["parents"]["commit"],
             plans=plans,
             lessons=record["lessons"],
+            kept=record.get("kept", ""),
             **{name: record[name] for name in (*texts, *counts)},
         )
 
@@ -161,15 +185,16 @@ def index_json(index: Index, plan: str | None) -> dict[str, Any]:
     """Return an index as it is written; `plan` is None for the shared lessons."""
     return {
         "plan": plan,
-        "files": {
-            key: {
-                "digest": entry.digest,
-                "size": entry.size,
-                "version": entry.version,
-                "links": list(entry.links),
-            }
-            for key, entry in sorted(index.items())
-        },
+        "files": {key: _entry_json(entry) for key, entry in sorted(index.items())},
+    }
+
+
+def kept_json(kept: Mapping[str, Kept]) -> dict[str, Any]:
+    """Return the index of what stands on, as it is written."""
+    return {
+        "kept": {
+            key: {**_entry_json(one.entry), "until": one.until} for key, one in sorted(kept.items())
+        }
     }
 
 
@@ -179,7 +204,26 @@ def parse_index(record: Mapping[str, Any]) -> dict[str, Entry]:
     Raises:
         KeyError, TypeError: it is not one of ours.
     """
+    return {key: _entry(found) for key, found in record["files"].items()}
+
+
+def parse_kept(record: Mapping[str, Any]) -> dict[str, Kept]:
+    """Read an index of what stands on.
+
+    Raises:
+        KeyError, TypeError: it is not one of ours.
+    """
+    return {key: Kept(_entry(found), found["until"]) for key, found in record["kept"].items()}
+
+
+def _entry_json(entry: Entry) -> dict[str, Any]:
     return {
-        key: Entry(found["digest"], found["size"], found["version"], tuple(found["links"]))
-        for key, found in record["files"].items()
+        "digest": entry.digest,
+        "size": entry.size,
+        "version": entry.version,
+        "links": list(entry.links),
     }
+
+
+def _entry(found: Mapping[str, Any]) -> Entry:
+    return Entry(found["digest"], found["size"], found["version"], tuple(found["links"]))

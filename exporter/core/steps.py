@@ -5,6 +5,10 @@ ordered so that no link of a live file ever leads nowhere: uploads by phase, del
 
 Shared files (lessons, units) belong to no plan: one is live while a live plan leads to it, also
 through other shared files.
+
+A file whose key carries a digest (`addressing`) is not deleted when it is live no more: it is
+retired, stands on for readers of older manifests and for rollbacks, and `gc` deletes it. So are the
+stable files of a target that goes over to such keys.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from exporter.core.addressing import carries_digest, has_digest, is_manifest, plain_key
 from exporter.core.artifacts import Artifact, Entry, Index, linked_keys
 
 __all__ = [
@@ -76,6 +81,8 @@ class Sides:
     old_shared: Index
     new_shared: Index
     """What the new plans lead to."""
+    hashed: bool = False
+    """Whether the new files carry digests in their keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,15 @@ class Delta:
     """The shared files as they will be live."""
     leftovers: Mapping[str, int] = field(default_factory=dict)
     """What unfinished publishes left and nothing refers to: keys to delete, with a version."""
+    retired: Index = field(default_factory=dict)
+    """What stands on although it is live no more, until `gc` deletes it."""
+
+    @property
+    def unseen(self) -> set[str]:
+        """Return the keys that no cache can hold in another form: they say what the bytes are."""
+        put = self.put.items()
+        new = {k for k, one in put if k not in self.before and carries_digest(k, one.data)}
+        return new | {key for key in (*self.delete, *self.leftovers) if has_digest(key)}
 
     @property
     def touches(self) -> bool:
@@ -118,14 +134,16 @@ def difference(
         and (one.key in dirty or _differs(live.get(one.key), one.entry))
     }
     gone = (old.keys() - new.keys()) | _orphaned(sides, still_live)
+    retired = {key for key in gone if not is_manifest(key) and (sides.hashed or has_digest(key))}
     kept = {key: entry for key, entry in sides.old_shared.items() if key not in gone}
     shared = {**kept, **sides.new_shared}
     return Delta(
         put,
-        {key: live[key] for key in sorted(gone, key=_deletion_order)},
+        {key: live[key] for key in sorted(gone - retired, key=_deletion_order)},
         {key: live[key] for key in put if key in live},
         shared,
         {key: dirty[key] for key in dirty if key not in shared.keys() | new.keys() | gone},
+        {key: live[key] for key in sorted(retired)},
     )
 
 
@@ -155,8 +173,8 @@ def steps_of(delta: Delta, *, indexes: int, purges: bool, records: bool = True) 
             yield DeleteFile(
                 key, "no live plan refers to it" if known else "an unfinished publish left it"
             )
-    changed = len(delta.put) + len(delta.delete) + len(delta.leftovers)
-    if purges and changed:
+    touched = {*delta.put, *delta.delete, *delta.leftovers}
+    if purges and (changed := len(touched - delta.unseen)):
         yield PurgeUrls(changed)
 
 
@@ -191,7 +209,7 @@ def _merged(indexes: Iterable[Index]) -> dict[str, Entry]:
 
 def _deletion_order(key: str) -> tuple[int, str]:
     """Order deletions as references first: manifests, hierarchies, …, units, lessons."""
-    folder, _, name = key.rpartition("/")
+    folder, _, name = plain_key(key).rpartition("/")
     if key.startswith("lessons/"):
         return (4, key)
     if key.startswith("units/"):

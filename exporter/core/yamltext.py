@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-__all__ = ["emit", "float_text", "scalar_text"]
+__all__ = ["emit", "float_text", "line_of", "scalar_text"]
 
 MAX_IMPLICIT_KEY = 1024
 """Longer keys need YAML's explicit `? key` form."""
@@ -59,6 +59,32 @@ def emit(mapping: Mapping[str, object]) -> str:
     out: list[str] = []
     _mapping(mapping, "", "", out)
     return "".join(out)
+
+
+def line_of(mapping: Mapping[str, object], pointer: Sequence[str | int]) -> int:
+    """Return the line, from 1, on which the deepest part of a pointer stands that there is.
+
+    It is that of `emit(mapping)`, counted without reading the text.
+    """
+    node: object = mapping
+    line = start = 1
+    for part in pointer:
+        if isinstance(node, Mapping) and part in node:
+            before = list(node)[: list(node).index(part)]
+            line = start + sum(_height({key: node[key]}) for key in before)
+            start = line + (2 if len(scalar_text(str(part))) > MAX_IMPLICIT_KEY else 1)
+            node = node[part]
+        elif isinstance(node, (list, tuple)) and isinstance(part, int) and part < len(node):
+            line = start = start + sum(_height({"": [item]}) - 1 for item in node[:part])
+            node = node[part]
+        else:
+            break
+    return line
+
+
+def _height(mapping: Mapping[str, object]) -> int:
+    """Return how many lines a mapping that is not empty takes."""
+    return emit(mapping).count("\n")
 
 
 def float_text(value: float) -> str:

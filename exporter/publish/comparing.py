@@ -15,6 +15,7 @@ from enum import Enum
 import orjson
 
 from exporter.build.encoding import instant
+from exporter.core.addressing import cache_control_of
 from exporter.core.artifacts import Entry, Kind
 from exporter.publish.signatures import SignedLesson, SignedLessons
 from exporter.stores.base import Attributes, StoredObject
@@ -71,7 +72,7 @@ class Expectations:
         return Drift(key, Damage.DIFFERENT, _why_different(body, entry, note))
 
     def _cache_control(self, key: str, body: bytes) -> str:
-        return self.cache_control[kind_of(key, body).value]
+        return cache_control_of(key, body, self.cache_control[kind_of(key, body).value])
 
 
 def is_body(body: bytes, entry: Entry) -> bool:
@@ -129,6 +130,8 @@ def _wrong_headers(found: StoredObject, cache_control: str) -> Iterator[str]:
     attributes: Attributes = found.info.attributes
     if attributes.content_type != CONTENT_TYPE:
         yield f"Content-Type is {attributes.content_type!r}, not {CONTENT_TYPE!r}"
+    if attributes.content_encoding:
+        yield f"Content-Encoding is {attributes.content_encoding!r}, and it is not encoded"
     if attributes.cache_control != cache_control:
         yield f"Cache-Control is {attributes.cache_control!r}, not {cache_control!r}"
     if attributes.metadata.get("sha256") != hashlib.sha256(found.body).hexdigest():

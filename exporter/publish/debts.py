@@ -6,13 +6,13 @@ are kept in `purges/<run>.json`, and the journal names that run until they are p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from exporter.errors import PurgeError
+from exporter.errors import PurgeBusy, PurgeError
 from exporter.publish.ledger import Ledger
 
-__all__ = ["Purger", "pay"]
+__all__ = ["Purger", "pay", "send_all"]
 
 
 class Purger(Protocol):
@@ -22,7 +22,7 @@ class Purger(Protocol):
         """Return the requests for changed keys, given each one's last version."""
 
     def send(self, request: Mapping[str, Any]) -> None:
-        """Send one request; PurgeError where the CDN did not accept it."""
+        """Send one request; PurgeError where it is refused, PurgeBusy where the CDN is away."""
 
 
 def pay(
@@ -40,17 +40,32 @@ def pay(
     debts = {run: found for run in earlier if (found := ledger.pending_purge(run))}
     requests = [one for found in debts.values() for one in found]
     requests += purger.requests(changes) if changes else []
-    refused: list[dict[str, Any]] = []
-    error = ""
-    for request in requests:
-        before_each()
-        try:
-            purger.send(request)
-        except PurgeError as problem:
-            refused.append(request)
-            error = problem.message
+    refused, error = send_all(purger, requests, before_each)
     if refused:
         ledger.owe_purge(mine, refused)
     for run in debts:
         ledger.owe_purge(run, [])
     return error
+
+
+def send_all(
+    purger: Purger, requests: Iterable[dict[str, Any]], before_each: Callable[[], None]
+) -> tuple[list[dict[str, Any]], str]:
+    """Send requests; return those that were not accepted, and why the last of them was not.
+
+    A CDN that is away has had its retries with the first request: the others are not even tried,
+    or a publish of many files would wait there for as long as the outage lasts.
+    """
+    refused: list[dict[str, Any]] = []
+    error, away = "", False
+    for request in requests:
+        if not away:
+            before_each()
+            try:
+                purger.send(request)
+            except PurgeError as problem:
+                error, away = problem.message, isinstance(problem, PurgeBusy)
+            else:
+                continue
+        refused.append(request)
+    return refused, error

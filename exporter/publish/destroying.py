@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from exporter.core.steps import deletion_phases
-from exporter.errors import PurgeError
-from exporter.publish.debts import Purger
+from exporter.core.wording import counted
+from exporter.publish.debts import Purger, send_all
 from exporter.publish.lease import LeaseHolder
 from exporter.publish.run import Run
 from exporter.publish.verifying import FOLDERS
@@ -52,7 +52,7 @@ def destroy(
         keys = _listed(cdn, FOLDERS)
         for batch in deletion_phases(keys):
             lease.keep()
-            progress(f"deleting {len(batch)} published files")
+            progress(f"deleting {counted(len(batch), 'published file')}")
             cdn.delete(batch)
         error = _purge(purger, keys)
         records = _listed(state, _LEDGER)
@@ -69,10 +69,4 @@ def _purge(purger: Purger | None, keys: Iterable[str]) -> str:
     """Tell the CDN to forget what is gone; its caches forget by themselves where that fails."""
     if purger is None:
         return ""
-    error = ""
-    for request in purger.requests(dict.fromkeys(keys)):
-        try:
-            purger.send(request)
-        except PurgeError as problem:
-            error = problem.message
-    return error
+    return send_all(purger, purger.requests(dict.fromkeys(keys)), lambda: None)[1]

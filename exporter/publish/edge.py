@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
@@ -20,6 +21,7 @@ class CloudflareEdge:
         """Take how URLs are named, and how the zone is reached."""
         self._edge = edge
         self._purge = purge
+        self._connected: CloudflarePurger | None = None
 
     def count(self, changes: Mapping[str, int | None]) -> int:
         """Return how many URLs or prefixes the requests for changed keys name."""
@@ -30,13 +32,16 @@ class CloudflareEdge:
         return [batch.body() for batch in purge_batches(changes, self._edge)]
 
     def send(self, request: Mapping[str, Any]) -> None:
-        """Send one request; PurgeError where Cloudflare did not accept it."""
-        zone = self._purge
-        token = zone.api_token.reveal()
-        with CloudflarePurger(
-            zone.zone_id, token, sleep=time.sleep, endpoint=zone.endpoint
-        ) as purger:
-            purger.purge(purge_batch_from(request))
+        """Send one request, all of them over one connection."""
+        if self._connected is None:
+            self._connected = self._connect()
+        self._connected.purge(purge_batch_from(request))
+
+    def _connect(self) -> CloudflarePurger:
+        zone, token = self._purge, self._purge.api_token.reveal()
+        purger = CloudflarePurger(zone.zone_id, token, sleep=time.sleep, endpoint=zone.endpoint)
+        weakref.finalize(self, purger.close)
+        return purger
 
 
 def edge_of(target: Target) -> CloudflareEdge | None:

@@ -61,7 +61,12 @@ def find_release(ledger: Ledger, named: str) -> Release:
         UsageError: there is none, or more than one.
     """
     head = ledger.head()
-    if named == "live" and head:
+    if head is None:
+        raise UsageError(
+            f"nothing was published yet (state store {ledger.store.label})",
+            hint="publish first: `exporter publish`",
+        )
+    if named == "live":
         return ledger.release(head[0].release)
     listed = ledger.store.list(f"releases/{named}")
     ids = [info.key.removeprefix("releases/").removesuffix(".json") for info in listed]

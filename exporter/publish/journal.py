@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from exporter.core.addressing import has_digest
+
 __all__ = ["Journal", "Written", "newest"]
 
 
@@ -20,12 +22,14 @@ __all__ = ["Journal", "Written", "newest"]
 class Written:
     """What may stand under a key: body digest (empty for none that is known) and version.
 
-    `before` is the version that was live, None where the key is new.
+    `before` is the version that was live, None where the key is new. `unseen` says that no cache
+    can hold another form: a purge need not name it.
     """
 
     digest: str
     version: int
     before: int | None = None
+    unseen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,15 @@ class Journal:
         return newest(named, self.put) if self.run != live else named
 
     def unpurged(self) -> dict[str, int | None]:
-        """Return all keys that the cache must forget, each with its last version."""
+        """Return all keys that the cache must forget, each with its last version.
+
+        What is deleted under a key that carries a digest was linked from nowhere any more.
+        """
         return {
             **self.purge,
-            **{key: written.before for key, written in self.put.items()},
-            **self.delete,
-            **{key: written.version for key, written in self.suspect.items()},
+            **{key: one.before for key, one in self.put.items() if not one.unseen},
+            **{key: version for key, version in self.delete.items() if not has_digest(key)},
+            **{key: one.version for key, one in self.suspect.items() if not one.unseen},
         }
 
     def with_suspects(self, found: Mapping[str, Written], plans: Iterable[str]) -> Journal:
@@ -121,4 +128,4 @@ def newest(*found: Mapping[str, Written]) -> dict[str, Written]:
 
 
 def _rows(found: Mapping[str, Written]) -> dict[str, list[object]]:
-    return {key: [w.digest, w.version, w.before] for key, w in found.items()}
+    return {key: [w.digest, w.version, w.before, w.unseen] for key, w in found.items()}

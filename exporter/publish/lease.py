@@ -19,6 +19,7 @@ from typing import Self
 
 import orjson
 
+from exporter.core.wording import unreadable
 from exporter.errors import ExporterError, OutsideError, Refused, StoreError
 from exporter.publish.run import Run, instant, moment
 from exporter.stores.base import Attributes, IfAbsent, IfMatch, ObjectStore, PreconditionFailed
@@ -70,7 +71,7 @@ def read_lease(store: ObjectStore) -> tuple[Lease, str] | None:
             moment(lease.since), moment(lease.until)
     except (TypeError, ValueError) as error:
         raise StoreError(
-            f"{KEY} in the state store {store.label} cannot be read: {error!r}",
+            f"{KEY} in the state store {store.label} cannot be read: {unreadable(error)}",
             hint="it was not written by this exporter; if nothing is publishing, delete it",
         ) from error
     return lease, found.info.etag

@@ -15,12 +15,21 @@ from typing import Any, TypeVar
 import orjson
 
 from exporter.core.artifacts import Entry, Index
-from exporter.core.release import Head, Release, index_json, parse_index
+from exporter.core.release import (
+    Head,
+    Kept,
+    Release,
+    index_json,
+    kept_json,
+    parse_index,
+    parse_kept,
+)
+from exporter.core.wording import unreadable
 from exporter.errors import Refused, StoreError
 from exporter.publish.journal import Journal
 from exporter.stores.base import Attributes, IfAbsent, IfMatch, ObjectStore, PreconditionFailed
 
-__all__ = ["Ledger", "LiveState", "LostSwap", "Noted", "PackedIndex", "pack_index"]
+__all__ = ["Ledger", "LiveState", "LostSwap", "Noted", "PackedIndex", "pack_index", "pack_kept"]
 
 _HEAD = "head.json"
 _JOURNAL = "journal.json"
@@ -59,7 +68,16 @@ class PackedIndex:
 
 def pack_index(index: Index, plan: str | None) -> PackedIndex:
     """Write an index as bytes; `plan` is None for the shared lessons."""
-    body = orjson.dumps(index_json(index, plan))
+    return _pack(index_json(index, plan))
+
+
+def pack_kept(kept: Mapping[str, Kept]) -> PackedIndex:
+    """Write the index of what stands on although it is live no more as bytes."""
+    return _pack(kept_json(kept))
+
+
+def _pack(record: Mapping[str, Any]) -> PackedIndex:
+    body = orjson.dumps(record)
     return PackedIndex(hashlib.sha256(body).hexdigest(), body)
 
 
@@ -99,6 +117,17 @@ class Ledger:
         """
         return self._read(f"releases/{release}.json", Release.from_json)
 
+    def digest(self, release: str) -> str:
+        """Return the SHA-256 (hex) of a release's record, byte for byte as it is kept.
+
+        Raises:
+            StoreError: it is missing.
+        """
+        found = self._store.get(f"releases/{release}.json")
+        if found is None:
+            raise StoreError(f"the record of release {release} is missing from {self._store.label}")
+        return hashlib.sha256(found.body).hexdigest()
+
     def history(self) -> Iterator[Release]:
         """Yield the releases that were live, newest first, by following each one's parent."""
         found = self.head()
@@ -115,6 +144,16 @@ class Ledger:
             StoreError: it is missing or unreadable.
         """
         return self._read(f"indexes/{digest}.json", parse_index) if digest else {}
+
+    def kept(self, release: Release | None) -> dict[str, Kept]:
+        """Return what stands on the CDN besides what is live.
+
+        Raises:
+            StoreError: the index is missing or unreadable.
+        """
+        if release is None or not release.kept:
+            return {}
+        return self._read(f"indexes/{release.kept}.json", parse_kept)
 
     def save_index(self, packed: PackedIndex) -> None:
         """Write an index under its own digest; one that is there stays."""
@@ -206,7 +245,7 @@ class Ledger:
             return parse(orjson.loads(body))
         except (KeyError, TypeError, ValueError) as error:
             raise StoreError(
-                f"{key} in the state store {self._store.label} cannot be read: {error!r}",
+                f"{key} in the state store {self._store.label} cannot be read: {unreadable(error)}",
                 hint="it was not written by this exporter, or was damaged since",
             ) from error
 

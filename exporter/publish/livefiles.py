@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from exporter.content.deepening import find_or_fetch
 from exporter.core.artifacts import Artifact, Entry
-from exporter.core.release import Kind, Release
+from exporter.core.release import Kept, Kind, Release
 from exporter.core.steps import Delta
 from exporter.errors import GitError, UsageError
 from exporter.publish.ledger import Ledger, LiveState, Noted
@@ -27,6 +27,8 @@ class LiveFiles:
     plans: Mapping[str, str]
     """The plan of each file; `SHARED` for the shared ones."""
     noted: Noted
+    kept: Mapping[str, Kept]
+    """What stands on although it is live no more."""
 
     @property
     def shared(self) -> dict[str, Entry]:
@@ -78,6 +80,7 @@ class LiveFiles:
             plans=frozenset(self.plans[key] for key in put) - {SHARED},
             origins=files.commits,
             stuck={k: one for k, one in unsure.items() if k not in put and k not in leftovers},
+            kept={key: one for key, one in self.kept.items() if key not in leftovers},
         )
 
 
@@ -102,4 +105,4 @@ def read_live_files(ledger: Ledger) -> LiveFiles:
         index = ledger.index(outcome.index)
         entries.update(index)
         plans.update(dict.fromkeys(index, name))
-    return LiveFiles(state, state.release, entries, plans, noted)
+    return LiveFiles(state, state.release, entries, plans, noted, ledger.kept(state.release))

@@ -14,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from exporter.build.builder import Built, Stamps, build
+from exporter.build.bench import Stamps
+from exporter.build.builder import Built, build
 from exporter.build.inspection import Inspection, inspect
 from exporter.content.reading import plans_at, read_commit
 from exporter.content.repository import Commit, Repository
+from exporter.core.addressing import Forms, plain_key
 from exporter.core.artifacts import Artifact, Index
 from exporter.core.changes import affected_plans, shared_names_clash, with_neighbours
 from exporter.core.holds import Mark, mark_of
@@ -34,10 +36,10 @@ from exporter.publish.guarding import (
 from exporter.publish.journal import Written
 from exporter.publish.ledger import Ledger, LiveState, Noted
 from exporter.publish.outcomes import plan_path
-from exporter.publish.prepared import Prepared, PublishOptions, Workspace
+from exporter.publish.prepared import Prepared, PublishOptions, Rework, Workspace
 from exporter.publish.settling import State, Work, settle
 
-__all__ = ["Prepared", "PublishOptions", "Workspace", "prepare"]
+__all__ = ["Prepared", "PublishOptions", "Workspace", "prepare", "undoing"]
 
 
 def prepare(
@@ -66,6 +68,13 @@ def prepare(
     before_work()
     state = State.of(ledger, live, noted)
     return _Preparation(workspace, ledger, commit, state, options).publish()
+
+
+def undoing(workspace: Workspace, ledger: Ledger, live: LiveState, noted: Noted) -> Rework:
+    """Return what a run that only deletes undoes, should another one have been first."""
+    commit = Commit(live.head.commit if live.head else "", 0)
+    state = State.of(ledger, live, noted)
+    return _Preparation(workspace, ledger, commit, state, PublishOptions())
 
 
 def _is_settled(
@@ -122,8 +131,15 @@ class _Preparation:
         refuse_empty(self.commit, prepared.outcomes.values(), self.options)
         own = sum(len(old[name]) if name in old else one.files for name, one in before.items())
         live_files = own + len(self.state.shared)
-        refuse_mass_delete(len(prepared.delta.delete), live_files, self.options)
+        refuse_mass_delete(len(self._lost(prepared.delta)), live_files, self.options)
         return prepared
+
+    def _lost(self, delta: Delta) -> set[str]:
+        """Return the files that readers lose; another form of a file is no loss."""
+        plans = self.work.built.plans.values()
+        stay = {*delta.lessons, *(key for index in plans for key in index)}
+        gone = (*delta.delete, *delta.retired)
+        return {plain_key(key) for key in gone} - {plain_key(key) for key in stay}
 
     def without(self, failed: Mapping[str, str], spoilt: Mapping[str, Written]) -> Prepared:
         """Return the publish without plans that failed; what they spoilt goes back."""
@@ -139,26 +155,36 @@ class _Preparation:
 
     def mend(self) -> Prepared:
         """Return what puts unsure files back as they are live, building nothing new."""
-        touched = self.state.before.keys() & set(self.state.noted.journal.plans)
+        touched = self.state.before.keys() & self.state.unsure
         self.work = Work(old=self.state.indexes(touched))
         prepared = self._settled({}, {})
         release = self.state.live.release
         if release is None:
             return prepared
-        return replace(prepared, outcomes=release.plans, lessons=release.lessons, indexes=())
+        left, dirty = prepared.forgotten, self.state.dirty
+        leftovers = {k: v for k, v in prepared.delta.leftovers.items() if k not in left}
+        return replace(
+            prepared,
+            outcomes=release.plans,
+            lessons=release.lessons,
+            indexes=(),
+            delta=replace(prepared.delta, leftovers=leftovers),
+            stuck={**prepared.stuck, **{key: dirty[key] for key in left}},
+            forgotten=frozenset(),  # that takes a release: the next publish makes it
+        )
 
     def _settled(self, failed: Mapping[str, str], spoilt: Mapping[str, Written]) -> Prepared:
         prepared = settle(self.workspace, self.commit, self.state, self.work, (failed, spoilt))
         return replace(prepared, kind=self.kind, rework=self)
 
     def _worked(self) -> Work:
-        before, dirty = self.state.before, self.state.dirty
+        before = self.state.before
         after = self._plans(self.commit)
         known = {plan.name for _, plan in after} | before.keys()
         refuse_unknown_plans(self.options.plans, known)
         affected, renewed = self._affected(after, known)
         chosen = affected & self.options.plans if self.options.plans else affected
-        touched = chosen | (set(self.state.noted.journal.plans) if dirty else set())
+        touched = chosen | self.state.unsure
         published = {plan.name for _, plan in after if plan.flag("is_published")}
         work = Work(
             old=self.state.indexes(touched & before.keys()),
@@ -202,7 +228,7 @@ class _Preparation:
         renewed |= {name for name in before if plan_path(name) in changed}
         renewed |= {n for n, one in before.items() if one.is_dead and self.options.retries(n)}
         waiting = {name for name, outcome in before.items() if outcome.is_waiting}
-        unsure = set(self.state.noted.journal.plans) & known if self.state.dirty else set()
+        unsure = self.state.unsure & known
         dead = {name for name, outcome in before.items() if outcome.is_dead}
         affected = renewed | waiting | (unsure - dead) | self.options.plans
         if workspace.check_rules.rules.monolithic:
@@ -231,17 +257,24 @@ class _Preparation:
     ) -> Built:
         live = {**self.state.shared, **{k: e for index in old.values() for k, e in index.items()}}
         rules, dirty = self.workspace.check_rules, self.state.dirty
+        kept = {key: one.entry for key, one in self.state.kept.items()}
+        forms = Forms(live, kept)
+        standing = {**kept, **live} if rules.rules.hashed else live
 
         def keep(artifact: Artifact) -> None:
-            if artifact.key in dirty or live.get(artifact.key) != artifact.entry:
+            key, signed = artifact.key, self.workspace.signed
+            expired = key not in live and any(prefix in artifact.data for prefix in signed)
+            if key in dirty or expired or standing.get(key) != artifact.entry:
                 made.append(artifact)
 
         def written(key: str) -> tuple[str, int] | None:
-            found = dirty.get(key)
+            found = dirty.get(key) or kept.get(key)
             return (found.digest, found.version) if found else None
 
-        stamps = Stamps(live.get, self.commit.time, written)
-        return build(inspection, rules.rules, rules.severities, stamps, keep)
+        stamps = Stamps(forms.newest, self.commit.time, written)
+        if rules.rules.hashed:
+            stamps = replace(stamps, known=forms.version)
+        return build(inspection, rules, stamps, keep)
 
 
 def _kind(repository: Repository, commit: Commit) -> Kind:

@@ -11,7 +11,7 @@ from exporter.content.repository import Commit, Repository
 from exporter.core.artifacts import Artifact
 from exporter.core.findings import Finding
 from exporter.core.model import ExtraFields
-from exporter.core.release import Kind, Outcome, PlanState
+from exporter.core.release import Kept, Kind, Outcome, PlanState
 from exporter.core.steps import Delta, Step, steps_of
 from exporter.publish.journal import Journal, Written, newest
 from exporter.publish.ledger import LiveState, Noted, PackedIndex
@@ -28,6 +28,8 @@ class Workspace:
     check_rules: CheckRules
     extra_fields: ExtraFields
     fingerprint: str
+    signed: tuple[bytes, ...] = ()
+    """Prefixes of media URLs that are signed on upload: such a lesson does not stand for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +87,23 @@ class Prepared:
     """For each file that is put back as it was, the commit that it is of."""
     stuck: Mapping[str, Written] = field(default_factory=dict)
     """What cannot be put back now, and stays in the journal."""
+    kept: Mapping[str, Kept] = field(default_factory=dict)
+    """What stood on before and still does, besides what this release retires."""
+    forgotten: frozenset[str] = frozenset()
+    """What stood on and is deleted, as what is there is not sure."""
     rework: Rework | None = None
 
     @property
     def makes_release(self) -> bool:
         """Tell whether there will be a new release; else the live one is put right at most."""
-        if self.kind in (Kind.REPAIR, Kind.REFRESH):
+        if self.kind in (Kind.REPAIR, Kind.REFRESH, Kind.GC):
             return self.delta.touches
         head, release = self.live.head, self.live.release
         if head is None or release is None:
             return True
         same = (head.commit, head.fingerprint) == (self.commit.sha, self.fingerprint)
         plans = _states(release.plans) == _states(self.outcomes)
-        return not (same and plans and release.lessons == self.lessons)
+        return bool(self.forgotten) or not (same and plans and release.lessons == self.lessons)
 
     @property
     def is_nothing(self) -> bool:
@@ -126,13 +132,14 @@ class Prepared:
 
     def journal(self, run: str) -> Journal:
         """Return what is noted before anything is touched: this publish, and what it inherits."""
-        before, delta = self.noted.journal, self.delta
+        before, delta, unseen = self.noted.journal, self.delta, self.delta.unseen
         dirty = before.dirty(self.live.head.release if self.live.head else "")
         put = {
             key: Written(
                 one.entry.digest,
                 one.entry.version,
                 delta.before[key].version if key in delta.before else None,
+                key in unseen,
             )
             for key, one in delta.put.items()
         }

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from exporter.core.addressing import has_digest
 from exporter.core.artifacts import Entry
 from exporter.publish.reader import Fetched, file_url
 
@@ -91,8 +92,13 @@ def wanted_files(
     forms = [(key, origin) for key in manifests for origin in ("", *origins)]
     return [
         *(Wanted(file_url(base_url, key), put[key].version, origin) for key, origin in forms),
-        *(Wanted(file_url(base_url, key, put[key].version), put[key].version) for key in sample),
+        *(Wanted(_linked_url(base_url, key, put[key]), put[key].version) for key in sample),
     ]
+
+
+def _linked_url(base_url: str, key: str, entry: Entry) -> str:
+    """Return a file's URL as links name it."""
+    return file_url(base_url, key, None if has_digest(key) else entry.version)
 
 
 def prove(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from exporter.core.artifacts import Entry
+from exporter.core.addressing import plain_key
+from exporter.core.artifacts import Entry, Index
 from exporter.core.release import Release
 from exporter.core.segments import possible_segments
 from exporter.errors import UsageError
 from exporter.publish.ledger import Ledger
 
 __all__ = ["Provenance", "trace"]
-
-_DIGEST = re.compile(r"\.[0-9a-f]{16}(?=\.json\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +38,25 @@ def trace(ledger: Ledger, key: str) -> Provenance:
     live = ledger.live()
     if live.release is None:
         raise UsageError("nothing was published to this target yet", hint="run `exporter publish`")
-    for form in dict.fromkeys((key, _DIGEST.sub("", key))):
+    for form in dict.fromkeys((key, plain_key(key))):
         for plan, digest in _indexes(live.release, form):
-            entry = ledger.index(digest).get(form)
-            if entry:
-                release = _maker(ledger, form, plan, entry)
+            found = _found(ledger.index(digest), form)
+            if found:
+                release = _maker(ledger, found[0], plan, found[1])
                 commit = release.plans[plan].commit if plan else ""
-                return Provenance(form, entry, plan, release, commit or release.commit)
+                return Provenance(*found, plan, release, commit or release.commit)
     raise UsageError(
         f"{key} is not live on this target",
         hint="a key is as in the store, such as plans/PLAN/manifest.json or lessons/LESSON.json",
     )
+
+
+def _found(index: Index, key: str) -> tuple[str, Entry] | None:
+    """Return the file of a key, or the newest that is called so but for its digest."""
+    if key in index:
+        return key, index[key]
+    forms = [found for found in index.items() if plain_key(found[0]) == key]
+    return max(forms, key=lambda found: found[1].version, default=None)
 
 
 def _indexes(release: Release, key: str) -> Iterator[tuple[str | None, str]]:

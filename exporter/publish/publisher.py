@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from exporter.core.artifacts import Entry
-from exporter.core.release import Release
+from exporter.core.release import Kept, Release
 from exporter.errors import ExporterError, StoreBusy
 from exporter.publish.debts import Purger, pay
 from exporter.publish.journal import Journal
 from exporter.publish.lease import LeaseHolder, LeaseLost, refuse_if_held
-from exporter.publish.ledger import Ledger, LostSwap
+from exporter.publish.ledger import Ledger, LostSwap, pack_kept
 from exporter.publish.prepared import Prepared
 from exporter.publish.probe import probe_conditional_writes
 from exporter.publish.run import Run, instant
@@ -220,13 +220,25 @@ class _Publishing:
         """Save the indexes and the release, then make it the live one."""
         for packed in prepared.indexes:
             self._ledger.save_index(packed)
-        release = self._release(prepared, started)
+        release = self._release(prepared, started, self._save_kept(prepared))
         self._ledger.save_release(release)
         self._lease.keep(surely=True)
         self._ledger.swap_head(release.head, prepared.live.etag)
         return release
 
-    def _release(self, prepared: Prepared, started: str) -> Release:
+    def _save_kept(self, prepared: Prepared) -> str:
+        """Save the index of what stands on although it is live no more; return its digest."""
+        now = int(self._run.now().timestamp())
+        retired = {key: Kept(entry, now) for key, entry in prepared.delta.retired.items()}
+        kept = {**prepared.kept, **retired}
+        if not kept:
+            return ""
+        packed = pack_kept(kept)
+        if prepared.live.release is None or packed.digest != prepared.live.release.kept:
+            self._ledger.save_index(packed)
+        return packed.digest
+
+    def _release(self, prepared: Prepared, started: str, kept: str) -> Release:
         delta, head, run = prepared.delta, prepared.live.head, self._run
         release = Release(
             run.release_id,
@@ -244,6 +256,7 @@ class _Publishing:
             finished_at=instant(run.now()),
             plans=prepared.outcomes,
             lessons=prepared.lessons,
+            kept=kept,
             files_put=len(delta.put),
             bytes_put=sum(artifact.entry.size for artifact in delta.put.values()),
             files_deleted=len(delta.delete) + len(delta.leftovers),

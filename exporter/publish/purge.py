@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
 from exporter.core.segments import object_url
-from exporter.errors import ConfigError, PurgeError
+from exporter.errors import ConfigError, PurgeBusy, PurgeError
 
 if TYPE_CHECKING:
     import httpx
@@ -148,10 +148,19 @@ class CloudflarePurger:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
         self._client.close()
 
     def purge(self, batch: PurgeBatch) -> None:
-        """Clear a batch, or raise `PurgeError` with Cloudflare's own words."""
+        """Clear a batch.
+
+        Raises:
+            PurgeBusy: Cloudflare was away at every attempt.
+            PurgeError: it refused this batch, in its own words.
+        """
         waited_s = 0.0
         for attempt in itertools.count(1):
             refusal = self._ask(batch)
@@ -175,7 +184,8 @@ class CloudflarePurger:
     def _error(self, batch: PurgeBatch, refusal: _Refusal, attempts: int) -> PurgeError:
         tries = f" ({attempts} attempts)" if attempts > 1 else ""
         message = f"Cloudflare did not purge {batch}: {refusal.reason}{tries}"
-        return PurgeError(message.replace(self._token, "***"), hint=refusal.hint)
+        kind = PurgeBusy if refusal.passing else PurgeError
+        return kind(message.replace(self._token, "***"), hint=refusal.hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from exporter.build.builder import Stamps, build
+from exporter.build.bench import Stamps
+from exporter.build.builder import build
 from exporter.build.inspection import CheckRules, Inspection, inspect
 from exporter.content.deepening import find_or_fetch
 from exporter.content.reading import read_commit
+from exporter.core.addressing import Forms
 from exporter.core.artifacts import Artifact, Index
 from exporter.core.findings import CODES, Severities
 from exporter.core.steps import shared_reach
@@ -96,7 +98,10 @@ class _Rebuilding:
     ) -> None:
         outcome = self.outcomes[plan]
         own = self.ledger.index(outcome.index)
-        versions = {**self.ledger.index(outcome.lessons), **own}
+        lessons = self.ledger.index(outcome.lessons)
+        reached = {key: lessons[key] for key in shared_reach([own], lessons)}
+        forms = Forms({**reached, **own})
+        rules = replace(rules, rules=replace(rules.rules, addressing=_addressing(own)))
         expected = {**self.shared, **own}
 
         def keep(artifact: Artifact) -> None:
@@ -104,8 +109,14 @@ class _Rebuilding:
                 self.rebuilt.found[artifact.key] = artifact
                 self.rebuilt.commits[artifact.key] = outcome.commit
 
-        stamps = Stamps(versions.get, 0)
-        build(_alone(inspection, plan, rules), rules.rules, rules.severities, stamps, keep)
+        stamps = Stamps(forms.newest, 0)
+        build(_alone(inspection, plan, rules), rules, stamps, keep)
+
+
+def _addressing(index: Index) -> str:
+    """Return how a plan's files were addressed: the key of its one search index tells."""
+    stable = any(key.endswith("/search_index.json") for key in index)
+    return "stable" if stable else "hashed"
 
 
 def _alone(inspection: Inspection, plan: str, rules: CheckRules) -> Inspection:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from exporter.core.progress import Progress, unseen
+
 __all__ = ["Run", "instant", "moment"]
 
 
@@ -24,6 +26,7 @@ class Run:
     random: Callable[[], float]
     """A number from 0 to below 1, for the jitter of retries."""
     retries: int = 3
+    progress: Progress = unseen
 
 
 def instant(when: datetime) -> str:

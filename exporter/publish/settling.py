@@ -15,7 +15,8 @@ from exporter.build.builder import Built
 from exporter.content.repository import Commit
 from exporter.core.artifacts import Artifact, Index
 from exporter.core.findings import Finding
-from exporter.core.release import Outcome, PlanState
+from exporter.core.release import Kept, Outcome, PlanState
+from exporter.core.segments import possible_segments
 from exporter.core.steps import Delta, Sides, difference, shared_reach
 from exporter.publish.journal import Written, newest
 from exporter.publish.ledger import Ledger, LiveState, Noted, pack_index
@@ -41,6 +42,8 @@ class State:
     shared: Index
     dirty: Mapping[str, Written]
     """Where the CDN store may hold something else."""
+    kept: Mapping[str, Kept] = field(default_factory=dict)
+    """What stands on although it is live no more."""
 
     @classmethod
     def read(cls, ledger: Ledger) -> State:
@@ -59,7 +62,21 @@ class State:
             {n: one for n, one in outcomes.items() if one.state is not PlanState.REMOVED},
             ledger.index(release.lessons if release else ""),
             noted.journal.dirty(release.id if release else ""),
+            ledger.kept(release),
         )
+
+    @property
+    def unsure(self) -> set[str]:
+        """Return the plans of which a file may be another than the ledger says.
+
+        The journal names the plans of a publish, a key the plan in whose folder it is: what a `gc`
+        was about to delete may be live again.
+        """
+        if not self.dirty:
+            return set()
+        folders = {key.split("/")[1] for key in self.dirty if key.startswith("plans/")}
+        inside = {name for name in self.before if folders & set(possible_segments(name))}
+        return inside | set(self.noted.journal.plans)
 
     def indexes(self, plans: Collection[str]) -> dict[str, Index]:
         """Return the live indexes of plans."""
@@ -111,7 +128,13 @@ class _Settling:
         shared = {key: entry for key, entry in built.items() if key in needed}
         delta = difference(
             self.work.made,
-            Sides(self.replaced, self.plans, self.state.shared, shared),
+            Sides(
+                self.replaced,
+                self.plans,
+                self.state.shared,
+                shared,
+                hashed=self.workspace.check_rules.rules.hashed,
+            ),
             self._other_indexes,
             {key: written.version for key, written in self.dirty.items()},
         )
@@ -167,6 +190,8 @@ class _Settling:
             shared.digest,
             self.failed,
         )
+        revived = {*delta.lessons, *(key for index in self.plans.values() for key in index)}
+        gone = revived | delta.leftovers.keys()
         known = {outcome.index for outcome in state.before.values()}
         known.add(state.live.release.lessons if state.live.release else "")
         return Prepared(
@@ -181,6 +206,8 @@ class _Settling:
             work.findings,
             plans=frozenset({*work.built.plans, *work.old}),
             readers=_readers(self.plans, work.built.lessons),
+            kept={key: one for key, one in state.kept.items() if key not in gone},
+            forgotten=frozenset(state.kept.keys() & delta.leftovers.keys()),
         )
 
 

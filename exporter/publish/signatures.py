@@ -18,6 +18,7 @@ import orjson
 
 from exporter.config import Media
 from exporter.core.artifacts import Entry
+from exporter.core.wording import unreadable
 from exporter.errors import StoreError
 from exporter.stores.base import Attributes, IfAbsent, IfMatch, ObjectStore, PreconditionFailed
 
@@ -122,7 +123,7 @@ def _read(store: ObjectStore) -> tuple[SignedLessons, str]:
         return SignedLessons(lessons, record["rules"]), found.info.etag
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StoreError(
-            f"{KEY} in the state store {store.label} cannot be read: {error!r}",
+            f"{KEY} in the state store {store.label} cannot be read: {unreadable(error)}",
             hint="delete it and run `exporter refresh`: all media URLs are then signed anew",
         ) from error
 

@@ -2,7 +2,8 @@
 
 A phase is complete before the next begins. Where a file cannot be put for good, the plans that
 need it have failed: nothing more of theirs is put, and the others go on. A file that no plan of
-this publish answers for is one that goes back as it was: where that fails, the publish ends.
+this publish answers for is one that goes back as it was: where that fails, the publish ends. It
+ends too where the store takes nothing at all (a full disk): that is no plan's fault.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from itertools import groupby
 
 import orjson
 
+from exporter.core.addressing import cache_control_of
 from exporter.core.artifacts import Artifact
 from exporter.core.steps import deletion_phases
-from exporter.errors import StoreBusy, StoreError
+from exporter.core.wording import counted
+from exporter.errors import StoreBusy, StoreError, StoreUnusable
 from exporter.publish.lease import LeaseHolder
 from exporter.publish.prepared import Prepared
 from exporter.publish.run import Run
@@ -65,7 +68,7 @@ class Uploader:
         ordered = sorted(waiting, key=lambda a: (*phase(a), a.key))
         for (number, _), artifacts in groupby(ordered, key=phase):
             batch = list(artifacts)
-            self._progress(f"uploading {len(batch)} files (phase {number + 1})")
+            self._progress(f"uploading {counted(len(batch), 'file')} (phase {number + 1})")
             failed = self._upload_all(batch, prepared)
             if failed:
                 return failed
@@ -74,7 +77,7 @@ class Uploader:
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects, those that refer to others first."""
         for batch in deletion_phases(keys):
-            self._progress(f"deleting {len(batch)} files that nothing refers to")
+            self._progress(f"deleting {counted(len(batch), 'file')} that nothing refers to")
             self._retried(lambda batch=batch: self._cdn.delete(batch))  # type: ignore[misc]
 
     def _upload_all(
@@ -84,8 +87,9 @@ class Uploader:
         with ThreadPoolExecutor(self._run.concurrency) as pool:
             futures = [pool.submit(self._upload, one, prepared, failed) for one in artifacts]
             try:
-                for future in futures:
+                for done, future in enumerate(futures, start=1):
                     future.result()
+                    self._run.progress("files put", done, len(futures))
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
@@ -100,6 +104,8 @@ class Uploader:
             return
         try:
             self._put(artifact, prepared.origins.get(artifact.key, prepared.commit.sha))
+        except StoreUnusable:
+            raise
         except StoreError as error:
             if not plans and not self._stands(artifact):
                 raise
@@ -120,9 +126,10 @@ class Uploader:
 
     def _put(self, artifact: Artifact, commit: str) -> None:
         digest = hashlib.sha256(artifact.data).hexdigest()
+        of_kind = self._run.cache_control[artifact.kind.value]
         attributes = Attributes(
             CONTENT_TYPE,
-            self._run.cache_control[artifact.kind.value],
+            cache_control_of(artifact.key, artifact.data, of_kind),
             {"commit": commit, "sha256": digest},
         )
         with self._noting:

@@ -11,7 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from exporter.core.addressing import has_digest
 from exporter.core.artifacts import Entry
+from exporter.core.progress import Progress, unseen
 from exporter.core.release import Kind
 from exporter.errors import OutsideError
 from exporter.publish.comparing import CONTENT_TYPE, Damage, Drift, Expectations
@@ -25,6 +27,7 @@ __all__ = [
     "FOLDERS",
     "Repair",
     "compare",
+    "compare_kept",
     "extra_objects",
     "look_in_store",
     "look_through_cdn",
@@ -54,7 +57,8 @@ class _CdnLook:
     version_links: bool
 
     def __call__(self, key: str, entry: Entry) -> Drift | None:
-        linked = self.version_links and not key.endswith("/manifest.json")
+        plain = key.endswith("/manifest.json") or has_digest(key)
+        linked = self.version_links and not plain
         version = entry.version if linked else None
         past = self._ask(key, entry, file_url(self.base_url, key, version, self.bust))
         if past:
@@ -91,7 +95,9 @@ def look_through_cdn(
     return _CdnLook(fetch, base_url, expected, bust, version_links)
 
 
-def compare(entries: Mapping[str, Entry], look: Look, concurrency: int) -> list[Drift]:
+def compare(
+    entries: Mapping[str, Entry], look: Look, concurrency: int, progress: Progress = unseen
+) -> list[Drift]:
     """Return what is wrong with some files, in the order of their keys.
 
     Raises:
@@ -100,7 +106,12 @@ def compare(entries: Mapping[str, Entry], look: Look, concurrency: int) -> list[
     keys = sorted(entries)
     with ThreadPoolExecutor(concurrency) as threads:
         found = threads.map(lambda key: look(key, entries[key]), keys)
-        return [drift for drift in found if drift]
+        drifts = []
+        for done, drift in enumerate(found, start=1):
+            progress("files compared", done, len(keys))
+            if drift:
+                drifts.append(drift)
+        return drifts
 
 
 def extra_objects(store: ObjectStore, known: Collection[str]) -> Iterator[Drift]:
@@ -109,6 +120,17 @@ def extra_objects(store: ObjectStore, known: Collection[str]) -> Iterator[Drift]
         for info in store.list(folder):
             if info.key not in known:
                 yield Drift(info.key, Damage.EXTRA, "no live release knows it")
+
+
+def compare_kept(live: LiveFiles, look: Look, concurrency: int) -> list[Drift]:
+    """Return what is wrong with the bodies of what stands on: a rollback counts on them.
+
+    Raises:
+        StoreError: a file could not be read.
+    """
+    entries = {key: one.entry for key, one in live.kept.items()}
+    found = compare(entries, look, concurrency)
+    return [drift for drift in found if drift.damage is not Damage.HEADERS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +146,14 @@ def repair(
 ) -> Repair:
     """Work out the release that makes the CDN store as the live release says.
 
+    What stands on and is broken is deleted: should it be wanted again, it is made anew.
+
     Raises:
         GitError: the live commit is not in this clone.
     """
     found = list(drifts)
-    extra = sorted(drift.key for drift in found if drift.damage is Damage.EXTRA)
-    broken = [drift.key for drift in found if drift.damage is not Damage.EXTRA]
+    extra = sorted(drift.key for drift in found if drift.key not in live.entries)
+    broken = [drift.key for drift in found if drift.key in live.entries]
     files = live.rebuilt(workspace, ledger, broken)
     prepared = live.putting(workspace, Kind.REPAIR, files, extra)
     return Repair(prepared if prepared.delta.touches else None, tuple(sorted(files.missing)))

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.config import (
-    Secret,
-)
+from exporter.config import Notify, Secret
 from exporter.errors import ConfigError
 from tests.config.files import ENVIRON, EXAMPLE, load, refusal
 
@@ -51,6 +49,28 @@ targets:
     assert refusal(folder, text, {"T": "t", "hunter2": "x"}) == [
         "exporter.yaml:6: targets.t.purge.api_token: a secret is written out here"
     ]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://hooks.example/hunter2", "'${U:-https://hunter2.example}'"]
+)
+def test_a_webhook_is_a_secret_as_a_whole(folder: Path, url: str) -> None:
+    assert refusal(folder, f"notify: {{url: {url}}}", {"U": ""}) == [
+        "exporter.yaml:1: notify.url: a secret is written out here"
+    ]
+
+
+def test_a_webhook_comes_from_the_environment_and_an_empty_one_is_none(folder: Path) -> None:
+    text = "notify: {url: '${NOTIFY_URL:-}'}"
+    url = "https://hooks.example/services/T0/hunter2?a=b"
+    config = load(folder, text, {"NOTIFY_URL": url})
+    assert config.notify == Notify(Secret(url))
+    assert "hunter2" not in repr(config)
+    assert load(folder, text).notify == load(folder, "{}").notify == Notify(None)
+    with pytest.raises(
+        ConfigError, match=r"notify\.url: the environment variable NOTIFY_URL is not"
+    ):
+        _ = load(folder, "notify: {url: '${NOTIFY_URL}'}").notify
 
 
 def test_a_token_of_the_wrong_shape_is_not_shown(folder: Path) -> None:

@@ -184,7 +184,6 @@ build: {layouts: [monolithic, atomic], default_access: public, version_links: fa
   files_base_url: "https://files.example.org", credential_patterns: ["sk-[a-z]+"]}
 checks: {W205: error, E110: error, W203: off}
 media: {signed: [{prefix: "https://m.example/", bucket: m, expires: 2h}]}
-publish: {addressing: hashed}
 """
     shaping = load(folder, text).shaping()
     assert (
@@ -199,9 +198,10 @@ publish: {addressing: hashed}
             "extra_fields": {"Memora Lesson": ["z"], "Memora Topic": ["b", "a"]},
             "checks": {"W203": "off", "W205": "error"},
             "signed": [["https://m.example/", "m", 7200]],
-            "addressing": "hashed",
+            "addressing": "stable",
         }
     )
+    assert load(folder, "publish: {addressing: hashed}\n").shaping()["addressing"] == "hashed"
 
 
 def test_a_default_that_is_written_out_changes_no_fingerprint(folder: Path) -> None:

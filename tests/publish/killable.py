@@ -1,6 +1,7 @@
-"""A publish as a process of its own, to be killed: REPOSITORY ENDPOINT BUCKET COMMIT HOURS.
+"""A publish as a process of its own: REPOSITORY ENDPOINT BUCKET COMMIT ADDRESSING HOURS.
 
-The clock runs that many hours ahead, so that a lease which a killed run left has run out.
+It is there to be killed. The clock runs that many hours ahead, so that a lease which a killed run
+left has run out.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from exporter.build.inspection import CheckRules
 from exporter.config.model import CACHE_CONTROL
 from exporter.content.repository import Repository
+from exporter.core.artifacts import Rules
 from exporter.publish.ledger import Ledger
 from exporter.publish.planning import PublishOptions, Workspace, prepare
 from exporter.publish.publisher import Publisher
@@ -21,9 +23,11 @@ from exporter.publish.run import Run
 from exporter.stores.s3 import S3Options, S3Store
 
 
-def main(folder: str, endpoint: str, bucket: str, commit: str, hours: str) -> None:
+def main(*arguments: str) -> None:
+    folder, endpoint, bucket, commit, addressing, hours = arguments
     repository = Repository(Path(folder))
-    workspace = Workspace(repository, "content-snapshot", CheckRules(), {}, "f1")
+    rules = CheckRules(Rules(addressing=addressing))
+    workspace = Workspace(repository, "content-snapshot", rules, {}, addressing)
     options = S3Options(endpoint, attempts=2)
     cdn, state = (S3Store(bucket, prefix, options, 4) for prefix in ("cdn", "state"))
     run = Run(

@@ -24,6 +24,8 @@ from exporter.build.encoding import body_digest
 from exporter.build.inspection import CheckRules
 from exporter.config.model import CACHE_CONTROL
 from exporter.content.repository import Commit, Repository
+from exporter.core.addressing import plain_key
+from exporter.core.artifacts import Rules
 from exporter.core.files import render
 from exporter.core.model import Document
 from exporter.core.tree import grow
@@ -35,6 +37,7 @@ from exporter.stores.base import ObjectStore
 from tests.stores.memory import Faults, MemoryStore
 
 __all__ = [
+    "HASHED",
     "Clock",
     "Killed",
     "ReadingFaults",
@@ -42,11 +45,13 @@ __all__ = [
     "Target",
     "broken_links",
     "manifests",
+    "whole_plans",
     "without_versions",
 ]
 
 FOLDER = "content-snapshot"
-_VERSION = re.compile(rb'"version":\d+,"generated_at":"[^"]*"|\?v=\d+')
+HASHED = CheckRules(Rules(addressing="hashed"))
+_VERSION = re.compile(rb'"version":\d+,"generated_at":"[^"]*"|\?v=\d+|\.[0-9a-f]{16}(?=\.json")')
 
 
 class Killed(BaseException):
@@ -123,6 +128,10 @@ class SchoolRepository:
     def workspace(self, fingerprint: str = "f1", rules: CheckRules | None = None) -> Workspace:
         return Workspace(self.repository, FOLDER, rules or CheckRules(), {}, fingerprint)
 
+    def addressed(self, *, hashed: bool) -> Workspace:
+        """Return the workspace as a configuration of either addressing gives it."""
+        return self.workspace("hashed", HASHED) if hashed else self.workspace()
+
     def _git(self, *arguments: str) -> None:
         when = f"{self._time} +0000"
         stamp = {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
@@ -175,6 +184,8 @@ class Target:
         self.purger = purger
         self.runs = 0
         self.concurrency = 1
+        self.hashed = False
+        """Whether keys carry digests where nothing else is said."""
         self.cdn = MemoryStore(label="cdn://")
         self.state = MemoryStore(label="state://")
         self.set_faults(Faults())
@@ -190,6 +201,7 @@ class Target:
         twin.cdn._objects.update(self.cdn._objects)
         twin.state._objects.update(self.state._objects)
         twin.clock.now_s, twin.runs = self.clock.now_s, self.runs
+        twin.hashed = self.hashed
         return twin
 
     @property
@@ -216,7 +228,7 @@ class Target:
         options: PublishOptions | None = None,
         workspace: Workspace | None = None,
     ) -> Prepared:
-        place = workspace or self.school.workspace()
+        place = workspace or self.school.addressed(hashed=self.hashed)
         return prepare(place, self.ledger, commit, options or PublishOptions())
 
     def publisher(self, cdn: ObjectStore | None = None) -> Publisher:
@@ -236,9 +248,10 @@ class Target:
         return self.publisher(cdn).publish(prepared, self.run())
 
     def audit(self) -> list[str]:
-        """Return how the CDN store differs from what the ledger says is live."""
+        """Return how the CDN store differs from what the ledger says is live, or stands on."""
         release = self.ledger.live().release
-        expected = dict(self.ledger.index(release.lessons if release else ""))
+        expected = {key: one.entry for key, one in self.ledger.kept(release).items()}
+        expected.update(self.ledger.index(release.lessons if release else ""))
         for outcome in release.plans.values() if release else ():
             expected.update(self.ledger.index(outcome.index))
         bodies = self.cdn.bodies
@@ -286,6 +299,25 @@ def broken_links(bodies: Mapping[str, bytes]) -> list[str]:
                 seen.add(link)
                 waiting.append(link)
     return broken
+
+
+def whole_plans(bodies: Mapping[str, bytes]) -> dict[str, frozenset[tuple[str, bytes]]]:
+    """Return all that each manifest leads to, without digests and what versions say."""
+    return {
+        manifest: frozenset((plain_key(key), without_versions(bodies[key])) for key in found)
+        for manifest in manifests(bodies)
+        if (found := _reached(bodies, manifest))
+    }
+
+
+def _reached(bodies: Mapping[str, bytes], key: str) -> set[str]:
+    found, waiting = {key}, [key]
+    while waiting:
+        for link in _links_of(bodies[waiting.pop()]):
+            if link in bodies and link not in found:
+                found.add(link)
+                waiting.append(link)
+    return found
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import pytest
@@ -13,6 +13,7 @@ from exporter.content.repository import Commit
 from exporter.core.release import PlanState
 from exporter.errors import ExporterError, StoreError
 from exporter.publish.planning import PublishOptions
+from exporter.publish.publisher import Published
 from tests.core.school import override, plan, topic
 from tests.publish.publishing import (
     Killed,
@@ -21,6 +22,7 @@ from tests.publish.publishing import (
     Target,
     broken_links,
     manifests,
+    whole_plans,
     without_versions,
 )
 from tests.publish.schools import BAD, BASE, EDITED, SHRUNK, Documents, changed, without
@@ -35,6 +37,9 @@ class Scenario:
 
     before: tuple[Documents, ...]
     target: Documents
+    was_hashed: bool = False
+    """Whether keys carry digests in what was published before, and in what is published next."""
+    hashed: bool = False
 
 
 SCENARIOS = {
@@ -60,10 +65,32 @@ SCENARIOS = {
 }
 
 
+HASHED = {
+    **{
+        f"hashed: {name}": replace(SCENARIOS[name], was_hashed=True, hashed=True)
+        for name in (
+            "first publish",
+            "edit",
+            "deletion",
+            "plan removed",
+            "good and bad plans",
+            "bad plans mended",
+            "rollback",
+            "rollback of a deletion",
+        )
+    },
+    "from stable to hashed": Scenario((BASE,), EDITED, hashed=True),
+    "from stable to hashed with a bad plan": Scenario((BASE,), BAD, hashed=True),
+    "from hashed to stable": Scenario((BASE,), EDITED, was_hashed=True),
+    "from hashed to stable and back in time": Scenario((BASE, SHRUNK), BASE, was_hashed=True),
+}
+
+
 @dataclass
 class Story:
     """A scenario made real: the target before, the commit to publish, a clean publish of it."""
 
+    scenario: Scenario
     start: Target
     commit: Commit
     revert: Commit
@@ -73,20 +100,31 @@ class Story:
     both: Target
     """The revert published over the clean publish."""
 
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Return every state that was reached without a fault."""
+        return (self.start, self.clean, self.reverted, self.both)
+
+    def publish(self, target: Target, commit: Commit) -> Published | None:
+        """Publish as the scenario does."""
+        return target.publish(commit, ANY, target.school.addressed(hashed=self.scenario.hashed))
+
 
 def _story(schools: SchoolRepository, scenario: Scenario) -> Story:
     start = Target(schools)
     for documents in scenario.before:
-        start.publish(schools.commit(documents), ANY)
+        place = schools.addressed(hashed=scenario.was_hashed)
+        start.publish(schools.commit(documents), ANY, place)
     commit = schools.commit(scenario.target)
     revert = schools.commit(scenario.before[-1] if scenario.before else BASE[:-1])
     clean, reverted = start.copy(), start.copy()
-    clean.publish(commit, ANY)
-    reverted.publish(revert, ANY)
-    both = clean.copy()
-    both.publish(revert, ANY)
-    assert clean.audit() == reverted.audit() == both.audit() == []
-    return Story(start, commit, revert, clean, reverted, both)
+    story = Story(scenario, start, commit, revert, clean, reverted, clean)
+    story.publish(clean, commit)
+    story.publish(reverted, revert)
+    story.both = clean.copy()
+    story.publish(story.both, revert)
+    assert [problem for target in story.targets for problem in target.audit()] == []
+    return story
 
 
 def _faults(calls: int) -> Iterator[tuple[str, ReadingFaults]]:
@@ -113,63 +151,90 @@ def _after(story: Story, target: Target) -> Target | None:
     return None if failed else story.both
 
 
-def _publish_watched(target: Target, commit: Commit, allowed: set[bytes], where: str) -> None:
-    """Publish with whatever faults are set; a reader crawls before and after every call."""
+class _Reader:
+    """Crawls the CDN store, and knows what it may find there."""
 
-    def look() -> None:
+    def __init__(self, story: Story) -> None:
+        bodies = [target.cdn.bodies for target in story.targets]
+        self.hashed = story.scenario.hashed
+        self._seen: dict[str, bytes] = {}
+        self.manifests = {body for one in bodies for body in manifests(one).values()}
+        self.plans = {plan for one in bodies for plan in whole_plans(one).items()}
+        self.old = {key: body for key, body in bodies[0].items() if key not in manifests(bodies[0])}
+
+    def look(self, target: Target, where: str) -> None:
         bodies = target.cdn.bodies
+        if bodies == self._seen:
+            return
+        self._seen = bodies
         assert broken_links(bodies) == [], where
-        unknown = [key for key, body in manifests(bodies).items() if body not in allowed]
+        unknown = [key for key, body in manifests(bodies).items() if body not in self.manifests]
         assert unknown == [], where
+        if self.hashed:  # only then does spec 5 promise whole releases
+            mixed = [plan for plan in whole_plans(bodies).items() if plan not in self.plans]
+            assert [name for name, _ in mixed] == [], where
+            gone = [key for key, body in self.old.items() if bodies.get(key) != body]
+            assert gone == [], where  # whoever has an older manifest still finds all of it
 
-    faults = target.cdn.faults
-    if isinstance(faults, ReadingFaults):
-        faults.look = look
-    with suppress(ExporterError, Killed):
-        target.publish(commit, ANY)
-    look()
+    def watch(self, target: Target, story: Story, commit: Commit, where: str) -> None:
+        """Publish with whatever faults are set; crawl before and after every call."""
+        faults = target.cdn.faults
+        if isinstance(faults, ReadingFaults):
+            faults.look = lambda: self.look(target, where)
+        with suppress(ExporterError, Killed):
+            story.publish(target, commit)
+        self.look(target, where)
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", [*SCENARIOS, *HASHED])
 def test_a_fault_at_every_call_breaks_no_link_and_the_next_run_ends_it(
     name: str, schools: SchoolRepository
 ) -> None:
-    story = _story(schools, SCENARIOS[name])
+    story = _story(schools, {**SCENARIOS, **HASHED}[name])
+    reader = _Reader(story)
     counted = story.start.copy()
     counted.set_faults(ReadingFaults())
-    counted.publish(story.commit, ANY)
-    allowed = {
-        body
-        for target in (story.start, story.clean, story.reverted, story.both)
-        for body in manifests(target.cdn.bodies).values()
-    }
+    reader.watch(counted, story, story.commit, name)
     for fault, faults in _faults(counted.cdn.faults.count):
         where = f"{name}, {fault}"
         target = story.start.copy()
         target.set_faults(faults)
-        _publish_watched(target, story.commit, allowed, where)
-        _next_run(target.copy(), story.commit, story.clean, allowed, where)
-        _next_run(target.copy(), story.revert, _after(story, target.copy()), allowed, where)
+        reader.watch(target, story, story.commit, where)
+        for commit, clean in (
+            (story.commit, story.clean),
+            (story.revert, _after(story, target.copy())),
+        ):
+            again = target.copy()
+            again.clock.now_s += 3_600
+            again.set_faults(ReadingFaults())
+            reader.watch(again, story, commit, where)
+            _assert_settled(again, story, commit, clean, where)
 
 
-def _next_run(
-    target: Target, commit: Commit, clean: Target | None, allowed: set[bytes], where: str
+def _assert_settled(
+    target: Target, story: Story, commit: Commit, clean: Target | None, where: str
 ) -> None:
-    """Publish after a fault: the state must be that of one clean publish, and stay so."""
-    target.clock.now_s += 3_600
-    target.set_faults(ReadingFaults())
-    _publish_watched(target, commit, allowed, where)
+    """After a fault and one more run the state must be that of one clean publish, and stay so."""
     assert target.audit() == [], where
     assert target.ledger.journal().journal.is_clean, where
     found = target.cdn.bodies
     if clean is not None:
-        wanted = clean.cdn.bodies
-        assert found.keys() == wanted.keys(), where
-        for key, body in found.items():
-            assert without_versions(body) == without_versions(wanted[key]), f"{where}: {key}"
-    while target.publish(commit, ANY) is not None:
+        _assert_same(found, clean.cdn.bodies, story.scenario, where)
+    while story.publish(target, commit) is not None:
         assert target.cdn.bodies == found, where
     target.set_faults(Faults())
-    assert target.publish(commit, ANY) is None, where
+    assert story.publish(target, commit) is None, where
     assert target.cdn.calls == [], where
     assert [operation for operation, _ in target.state.calls] == ["get"] * 3, where
+
+
+def _assert_same(
+    found: dict[str, bytes], wanted: dict[str, bytes], scenario: Scenario, where: str
+) -> None:
+    """Compare what readers get; where files stand on, what was live between does not count."""
+    if scenario.hashed or scenario.was_hashed:
+        assert whole_plans(found) == whole_plans(wanted), where
+        return
+    assert found.keys() == wanted.keys(), where
+    for key, body in found.items():
+        assert without_versions(body) == without_versions(wanted[key]), f"{where}: {key}"

@@ -1,4 +1,7 @@
-"""A real process that publishes to a real S3 server is killed at random moments."""
+"""A real process that publishes to a real S3 server is killed at random moments.
+
+Every second release goes over to the other addressing, or comes after one that did.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,9 @@ def test_a_process_killed_at_random_moments_leaves_no_broken_link(
     options = S3Options(s3_server.endpoint_url)
     cdn, state = (S3Store(s3_bucket, prefix, options, 4) for prefix in ("cdn", "state"))
     for number, commit in enumerate(commits):
-        arguments = [str(schools.folder), s3_server.endpoint_url, s3_bucket, commit.sha]
+        addressing = ("stable", "stable", "hashed", "hashed")[number % 4]
+        place = [str(schools.folder), s3_server.endpoint_url, s3_bucket]
+        arguments = [*place, commit.sha, addressing]
         _killed([*arguments, str(2 * number)], chance.random() * 1.2)
         assert broken_links(_bodies(cdn)) == []
         _finished([*arguments, str(2 * number + 1)])

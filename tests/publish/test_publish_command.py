@@ -80,6 +80,90 @@ def test_dead_letters_are_retried_on_request(school: SchoolRepository) -> None:
     assert _exporter(school.folder, "publish").returncode == 0
 
 
+PLANTED = {
+    "AWS_SECRET_ACCESS_KEY": "planted/aws+secret=",
+    "AWS_SESSION_TOKEN": "planted-session-token",
+    "MEDIA_AWS_SECRET_ACCESS_KEY": "planted-media-secret",
+    "CF_TOKEN": "planted-cloudflare-token",
+    "GITHUB_TOKEN": "planted-github-token",
+    "EXPORTER_DATABASE_URL": "mysql+pymysql://reader:planted%2Dpassword@127.0.0.1:9/site",
+}
+SHOWN_NOWHERE = (*list(PLANTED.values())[:-1], "planted%2Dpassword", "planted-password")
+A_BUG = """
+import os
+from exporter.publish import uploading
+def upload(self, prepared):
+    secrets = os.environ["AWS_SECRET_ACCESS_KEY"], os.environ["EXPORTER_DATABASE_URL"]
+    more = "planted" + "-password", dict(os.environ)
+    raise RuntimeError(f"a bug that tells {secrets} {more}")
+uploading.Uploader.upload = upload
+"""
+
+
+def test_planted_credentials_are_nowhere_whatever_command_fails_on_them(
+    school: SchoolRepository,
+    s3_server: S3Server,
+    s3_bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Wrong keys, a database that is away, and a bug that tells all it knows."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3_server.access_key)
+    for name, value in PLANTED.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    monkeypatch.setenv("GITHUB_OUTPUT", str(tmp_path / "output"))
+    text = f"""\
+source: {{url: "${{EXPORTER_DATABASE_URL}}"}}
+media: {{signed: [{{prefix: "https://media.example.org/", bucket: {s3_bucket}}}]}}
+targets:
+  wrong:
+    store: s3://{s3_bucket}/cdn
+    state: s3://{s3_bucket}/state
+    s3: {{endpoint_url: "{s3_server.endpoint_url}"}}
+    base_url: http://127.0.0.1:9
+    purge: {{provider: cloudflare, zone_id: {ZONE}, api_token: "${{CF_TOKEN}}",
+      endpoint: "http://127.0.0.1:9"}}
+  mixed:
+    store: s3://{s3_bucket}/cdn
+    state: ./state
+    s3: {{endpoint_url: "{s3_server.endpoint_url}"}}
+  local: {{store: ./public, state: ./local}}
+"""
+    (school.folder / "exporter.yaml").write_text(text, "utf-8")
+    shown = [
+        _exporter(school.folder, "--verbose", command, *(["--target", target] if target else []))
+        for command, target in (
+            ("snapshot", ""),
+            ("publish", "wrong"),
+            ("publish", "mixed"),
+            ("status", "wrong"),
+            ("verify", "wrong"),
+            ("refresh", "wrong"),
+        )
+    ]
+    assert [one.returncode for one in shown] == [4] * len(shown)
+    assert "could not put lessons/" in shown[2].stderr, "by way of obstore"
+    (tmp_path / "sitecustomize.py").write_text(A_BUG, "utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    for more in ([], ["--json"]):
+        bug = _exporter(school.folder, "publish", "--target", "local", *more)
+        assert (bug.returncode, "a bug that tells" in bug.stderr) == (70, True)
+        shown.append(bug)
+    texts = [one.stdout + one.stderr for one in shown]
+    folders = (school.folder, tmp_path)
+    files = {path for folder in folders for path in folder.rglob("*") if path.is_file()}
+    texts += [path.read_bytes().decode("latin-1") for path in files]
+    texts.append(
+        subprocess.run(
+            ["git", "log", "-p", "--all"], cwd=school.folder, capture_output=True, check=True
+        ).stdout.decode("latin-1")
+    )
+    for secret in SHOWN_NOWHERE:
+        assert [text for text in texts if secret in text] == []
+
+
 def test_credentials_are_in_no_output_record_or_traceback(
     school: SchoolRepository, s3_server: S3Server, s3_bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

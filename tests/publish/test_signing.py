@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
+import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +22,7 @@ from exporter.config import Media, Secret, SignedMedia
 from exporter.config.model import CACHE_CONTROL
 from exporter.content.repository import Repository
 from exporter.core.release import Kind
-from exporter.errors import ConfigError
+from exporter.errors import ConfigError, ExporterError, StoreBusy, StoreError
 from exporter.publish.comparing import Damage, Expectations
 from exporter.publish.livefiles import read_live_files
 from exporter.publish.presigning import Presigner, SigningKeys, signing_keys
@@ -29,9 +31,10 @@ from exporter.publish.refreshing import due_lessons, refresh
 from exporter.publish.signatures import SignedLessons, read_signed, rules_digest
 from exporter.publish.signing import SigningStore, capped
 from exporter.publish.verifying import compare, look_in_store, repair
-from exporter.stores.base import Attributes
+from exporter.stores.base import Attributes, ObjectStore
+from exporter.stores.s3 import S3Options, S3Store
 from tests.core.school import lesson, plan, school, stage
-from tests.publish.publishing import Killed, SchoolRepository, Target
+from tests.publish.publishing import Killed, SchoolRepository, Target, broken_links
 from tests.servers import S3Server
 from tests.stores.memory import Faults, MemoryStore
 
@@ -67,10 +70,14 @@ class Signer:
 
     target: Target
     media: Media = MEDIA
+    presigner: Presigner = ONE
+    cdn: ObjectStore | None = None
+    """Where files go instead of the target's own store in memory."""
 
     @property
     def store(self) -> SigningStore:
-        return SigningStore(self.target.cdn, self.target.state, self.media, ONE)
+        cdn = self.cdn or self.target.cdn
+        return SigningStore(cdn, self.target.state, self.media, self.presigner)
 
     def publish(self, documents: tuple[Any, ...]) -> Published:
         self.target.school.commit(documents)
@@ -294,33 +301,73 @@ class TestRefresh:
         assert signer.drift() == []
 
 
+FAULTS: dict[str, Callable[[int, Literal["before", "after"]], Faults]] = {
+    "killed": lambda call, when: Faults(call, when, Killed(), lasting=True),
+    "refused": lambda call, when: Faults(call, when, StoreError("spoilt")),
+    "away": lambda call, when: Faults(call, when, StoreBusy("away"), lasting=True),
+}
+WHOLE_MATRIX = [(kind, fault) for kind in ("refresh", "publish", "new rules") for fault in FAULTS]
+MATRIX = (
+    WHOLE_MATRIX
+    if os.environ.get("EXPORTER_THOROUGH")
+    else [
+        ("refresh", "killed"),
+        ("refresh", "away"),
+        ("publish", "killed"),
+        ("new rules", "killed"),
+    ]
+)
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("kind", ["refresh", "publish"])
-def test_a_run_killed_at_any_call_leaves_no_url_to_expire(
-    signer: Signer, kind: str, when: Literal["before", "after"]
+@pytest.mark.parametrize(("kind", "fault"), MATRIX)
+def test_a_run_that_fails_at_any_call_leaves_no_url_to_expire(
+    signer: Signer, kind: str, fault: str, when: Literal["before", "after"]
 ) -> None:
     """Whatever was lost: what is on the CDN is noted, or is signed again before it expires."""
     soon = seconds(signer.lesson()["signed_url_expiry"]) - 7200
-    edited = content(title="A better title")
-    signer.target.school.commit(edited)
+    if kind == "new rules":
+        more = SignedMedia("https://elsewhere.example.org/", "memora-media", 14_400)
+        signer.media = Media((*MEDIA.signed, more))
+    else:
+        signer.target.school.commit(content(title="A better title"))
     for call in range(1, 200):
-        crashed = Signer(signer.target.copy())
-        crashed.target.set_faults(Faults(call, when, Killed(), lasting=True))
-        try:
-            crashed.refresh(soon) if kind == "refresh" else crashed.publish_head()
-        except Killed:
-            crashed.target.set_faults(Faults())
-        else:
+        crashed = Signer(signer.target.copy(), signer.media)
+        crashed.target.set_faults(FAULTS[fault](call, when))
+        with suppress(ExporterError, Killed):
+            crashed.publish_head() if kind == "publish" else crashed.refresh(soon)
+        reached = crashed.target.cdn.faults.count >= call
+        crashed.target.set_faults(Faults())
+        if not reached:
             break
         crashed.target.clock.now_s += 3600
-        crashed.publish_head()
-        expires = seconds(crashed.lesson()["signed_url_expiry"])
-        note = read_signed(crashed.target.state).lessons[SIGNED]
-        assert note.expires <= expires, call
-        crashed.refresh(expires)
-        assert crashed.drift() == [], call
-        assert crashed.target.ledger.journal().journal.is_clean, call
+        for first in ("publish", "refresh"):
+            _is_mended(Signer(crashed.target.copy(), crashed.media), first, f"{call} {first}")
     assert call > 10
+
+
+def _broken(target: Target) -> list[str]:
+    """Return links that lead nowhere; a film's URL is none of ours."""
+    return [link for link in broken_links(target.cdn.bodies) if "://" not in link]
+
+
+def _is_mended(crashed: Signer, first: str, where: str) -> None:
+    """Run what comes next: a publish, or the refresh that cron starts."""
+    target = crashed.target
+    assert _broken(target) == [], where
+    if first == "publish":
+        crashed.publish_head()
+    expires = seconds(crashed.lesson()["signed_url_expiry"])
+    note = read_signed(target.state).lessons[SIGNED]
+    assert note.expires <= expires, where
+    crashed.refresh(expires)
+    assert "X-Amz-Signature" in crashed.lesson()["stages"][0]["config"]["video_url"], where
+    assert crashed.refresh(expires - 14_400) is None, where
+    target.clock.now_s += 3600
+    crashed.publish_head()
+    assert crashed.drift() == [], where
+    assert target.ledger.journal().journal.is_clean, where
+    assert _broken(target) == [], where
 
 
 def test_verify_finds_an_edit_of_a_signed_lesson_and_repair_signs_it_anew(signer: Signer) -> None:
@@ -439,9 +486,40 @@ class TestWithARealStore:
         assert httpx.get(url.replace("a%20b", "c")).status_code in (403, 404)
         assert httpx.get(url.replace("Expires=3600", "Expires=7200")).status_code == 403
 
-    def test_a_signed_url_expires(self, s3_server: S3Server, video: str) -> None:
-        import time
-
-        url = self.signed_url(s3_server, video, expires_s=1)
-        time.sleep(2.1)
-        assert httpx.get(url).status_code == 403
+    def test_refresh_alone_keeps_a_film_open_and_every_url_ends_when_it_should(
+        self,
+        s3_server: S3Server,
+        video: str,
+        schools: SchoolRepository,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """A reader opens the film again and again for two lifetimes of a URL; cron refreshes."""
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3_server.access_key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3_server.secret_key)
+        keys = SigningKeys(s3_server.access_key, Secret(s3_server.secret_key))
+        rule = SignedMedia("https://media.example.org/", video, 4)
+        cdn = S3Store(video, "cdn", S3Options(s3_server.endpoint_url), 4)
+        signing = Presigner(lambda: keys, s3_server.endpoint_url, s3_server.region)
+        signer = Signer(Target(schools), Media((rule,), refresh_before_s=2), signing, cdn)
+        signer.publish(content())
+        ends: dict[str, float] = {}
+        with httpx.Client() as reader:
+            stop = time.time() + 9
+            while time.time() < stop:
+                signer.refresh(time.time())
+                stored = cdn.get(SIGNED)
+                assert stored is not None
+                found = json.loads(stored.body)
+                url = found["stages"][0]["config"]["video_url"]
+                ends[url] = seconds(found["signed_url_expiry"])
+                assert reader.get(url).content == b"moving pictures", ends[url] - time.time()
+                for old, end in ends.items():
+                    if time.time() > end + 1.5:
+                        assert reader.get(old).status_code == 403, "it opens after its end"
+                time.sleep(0.4)
+        assert len(ends) >= 3
+        assert [end for end in ends.values() if end + 1.5 < stop]
+        entry = read_live_files(signer.target.ledger).entries[SIGNED]
+        assert found["version"] == entry.version, "a refresh changes no version"
+        for key, body in signer.target.state.bodies.items():
+            assert b"X-Amz" not in body, key

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -23,10 +26,14 @@ from exporter.publish.verifying import (
     look_through_cdn,
     repair,
 )
-from exporter.stores.base import Attributes
+from exporter.stores.base import Attributes, StoredObject
+from exporter.stores.s3 import S3Options, S3Store
 from tests.core.school import lesson, plan, school, stage
+from tests.e2e.command_line import Place
 from tests.publish.cdn_standin import cdn_standin
 from tests.publish.publishing import Killed, SchoolRepository, Target, broken_links
+from tests.publish.test_requests import site
+from tests.servers import S3Server
 from tests.stores.memory import Faults
 
 EXPECTED = Expectations(CACHE_CONTROL, SignedLessons())
@@ -34,6 +41,7 @@ LESSON = "lessons/L.json"
 MANIFEST = "plans/PLAN/manifest.json"
 TOPIC = "plans/PLAN/O.json"
 BIG = 12345678901234567890123
+LESSONS = 2_000 if os.environ.get("EXPORTER_THOROUGH") else 500
 
 
 @pytest.fixture
@@ -285,3 +293,112 @@ class TestThroughTheCdn:
         ):
             self.look(target, "http://127.0.0.1:9", reader)
         assert caught.value.exit_status == 4
+
+
+class TestManyFilesAtTheS3Server:
+    """Every damage at once among many files (2,000 lessons with EXPORTER_THOROUGH=1)."""
+
+    @pytest.fixture
+    def place(
+        self,
+        s3_server: S3Server,
+        s3_bucket: str,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> Place:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3_server.access_key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3_server.secret_key)
+        repository = SchoolRepository(tmp_path / "school")
+        (repository.folder / "exporter.yaml").write_text(
+            'source: {url: "sqlite:///site.db"}\ntargets:\n  production:\n'
+            f"    store: s3://{s3_bucket}/cdn\n    state: s3://{s3_bucket}/state\n"
+            f"    s3: {{endpoint_url: {s3_server.endpoint_url}}}\n",
+            "utf-8",
+        )
+        repository.commit(site(LESSONS))
+        found = Place(repository.folder, (s3_server.secret_key,))
+        found.exporter("publish")
+        return found
+
+    def test_every_damage_is_found_and_mended_as_a_release(
+        self, place: Place, s3_server: S3Server, s3_bucket: str
+    ) -> None:
+        before = _everything(s3_server, s3_bucket)
+        assert len(before) > LESSONS
+        wrong = _damaged(s3_server, s3_bucket, sorted(before))
+        found = place.exporter("verify", "--json", status=1).report
+        assert {one["key"]: one["damage"] for one in found["drift"]} == wrong
+        store = S3Store(s3_bucket, "cdn", S3Options(s3_server.endpoint_url), 8)
+        with cdn_standin(store) as cdn:
+            place.replace_in(
+                "exporter.yaml", "    store:", f"    base_url: {cdn.base_url}\n    store:"
+            )
+            readers = place.exporter("verify", "--via-cdn", "--sample", "300", "--json", status=1)
+            told = {one["key"] for one in readers.report["drift"]}
+            assert told
+            assert told <= wrong.keys()
+            repaired = place.exporter("verify", "--repair", "--json").report
+            assert (repaired["left"], _everything(s3_server, s3_bucket)) == ([], before)
+            cdn.held.clear()
+            sampled = place.exporter("verify", "--via-cdn", "--sample", "100", "--json").report
+            assert (sampled["looked_at"], sampled["drift"]) == (100, [])
+        shown = place.exporter("show", repaired["repaired_by"], "--json").report
+        extra = sum(damage == "extra" for damage in wrong.values())
+        assert (shown["kind"], shown["files_put"]) == ("repair", len(wrong) - extra)
+        assert place.exporter("verify").out.startswith("nothing is wrong")
+        assert place.exporter("publish").out.startswith("nothing to do")
+
+
+def _everything(server: S3Server, bucket: str) -> dict[str, StoredObject | None]:
+    """Every object of the CDN store, headers and all."""
+    store = S3Store(bucket, "cdn", S3Options(server.endpoint_url), 8)
+    with ThreadPoolExecutor(8) as threads:
+        keys = [info.key for info in store.list()]
+        return dict(zip(keys, threads.map(store.get, keys), strict=True))
+
+
+def _damaged(server: S3Server, bucket: str, keys: list[str]) -> dict[str, str]:
+    """Do to the objects what people do; return what is wrong now, by key."""
+    wrong: dict[str, str] = {}
+    with closing(server.client()) as client:
+
+        def put(key: str, body: bytes | None = None, **headers: Any) -> None:
+            held = client.get_object(Bucket=bucket, Key=f"cdn/{key}")
+            as_it_was = {
+                "ContentType": held["ContentType"],
+                "CacheControl": held["CacheControl"],
+                "Metadata": held["Metadata"],
+            }
+            kept = held["Body"].read() if body is None else body
+            client.put_object(
+                Bucket=bucket, Key=f"cdn/{key}", Body=kept, **{**as_it_was, **headers}
+            )
+
+        for number, key in enumerate(keys[::20]):
+            match number % 8:
+                case 0:
+                    client.delete_object(Bucket=bucket, Key=f"cdn/{key}")
+                    wrong[key] = "missing"
+                case 1:
+                    put(key, b"{}")
+                    wrong[key] = "different"
+                case 2:
+                    held = client.get_object(Bucket=bucket, Key=f"cdn/{key}")["Body"].read()
+                    put(key, held.replace(b"The ", b"Die ", 1) + b" ")
+                    wrong[key] = "different"
+                case 3:
+                    put(key, ContentType="binary/octet-stream")
+                    wrong[key] = "headers"
+                case 4:
+                    put(key, CacheControl="max-age=31536000")
+                    wrong[key] = "headers"
+                case 5:
+                    put(key, Metadata={})
+                    wrong[key] = "headers"
+                case 6:
+                    put(key, ContentEncoding="gzip")
+                    wrong[key] = "headers"
+                case _:
+                    client.put_object(Bucket=bucket, Key=f"cdn/{key}.bak", Body=b"a copy")
+                    wrong[f"{key}.bak"] = "extra"
+    return wrong

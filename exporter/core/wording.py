@@ -1,0 +1,23 @@
+"""Words that the messages of several rooms share."""
+
+from __future__ import annotations
+
+__all__ = ["counted", "unreadable"]
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: `1 file`, `1,200 files`, `2 copies`."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def unreadable(error: Exception) -> str:
+    """Say why a stored record could not be read, in words for people."""
+    match error:
+        case KeyError():
+            return f"it lacks {error.args[0]!r}"
+        case ValueError() if not type(error).__name__.startswith("JSON"):
+            return f"it holds a value of another kind ({error})"
+        case ValueError():
+            return "it is not JSON, or was cut off"
+        case _:
+            return "it has not the fields that such a record has"
