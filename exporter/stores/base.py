@@ -35,6 +35,8 @@ class Attributes:
     cache_control: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Lower-case ASCII names and ASCII values (S3 user metadata, without `x-amz-meta-`)."""
+    content_encoding: str = ""
+    """Read only: nothing is put with one, and with a wrong one no browser can read the body."""
 
 
 @dataclass(frozen=True, slots=True)

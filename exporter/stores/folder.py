@@ -26,7 +26,7 @@ from pathlib import Path
 
 import orjson
 
-from exporter.errors import StoreError
+from exporter.errors import StoreError, StoreUnusable
 from exporter.stores.base import (
     Attributes,
     IfAbsent,
@@ -49,6 +49,7 @@ _HINTS = {
     errno.EISDIR: "a folder stands where a file is needed; move it away or choose another folder",
     errno.ENAMETOOLONG: "the file system does not take names this long; choose another folder",
 }
+_UNUSABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 _OTHER_HINT = "look at the folder and its disk, then run again"
 
 
@@ -180,7 +181,8 @@ class FolderStore:
             yield
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            raise StoreError(
+            kind = StoreUnusable if error.errno in _UNUSABLE else StoreError
+            raise kind(
                 f"{self.label}: could not {operation} {key or 'objects'}: {reason}",
                 hint=_HINTS.get(error.errno or 0, _OTHER_HINT),
             ) from error

@@ -1,9 +1,10 @@
-"""Objects in a bucket of any S3 API (R2, AWS, SeaweedFS, …) through boto3.
+"""Objects in a bucket of any S3 API (R2, AWS, SeaweedFS, …) through boto3, puts through obstore.
 
 The settings are the ones that R2 needs (spec 7): checksums only where required, no `Expect`
 header, path addressing, standard retries. Keys come from `AWS_ACCESS_KEY_ID` and
 `AWS_SECRET_ACCESS_KEY` (boto3's own chain) and appear in no message. boto3 is imported at the
-first request, so that commands that need no bucket start fast.
+first request, so that commands that need no bucket start fast. A plain put goes through `uploads`;
+with `S3Options.reference`, boto3 does everything.
 
 Traps that are closed here:
 
@@ -22,10 +23,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from exporter.errors import StoreBusy, StoreError
+from exporter.errors import StoreError
 from exporter.stores.base import (
     Attributes,
     IfAbsent,
@@ -34,9 +36,12 @@ from exporter.stores.base import (
     PreconditionFailed,
     StoredObject,
 )
+from exporter.stores.refusals import Place, Refusal
+from exporter.stores.uploads import Uploads, connect_uploads, takes
 
 if TYPE_CHECKING:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from boto3.session import Session
+    from botocore.exceptions import ClientError
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
 
@@ -49,14 +54,10 @@ READ_TIMEOUT_S = 60
 
 _LOST_CODES = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 _BATCH_REFUSALS = frozenset({400, 401, 403, 405, 411, 501})
-
-_KEYS_HINT = (
-    "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: they must be of this store, "
-    "and may read and write this bucket"
-)
-_CLOCK_HINT = "set this machine's clock: it differs from the store's by too much"
-_LATER_HINT = "the store is busy or broken at the moment; run again later"
-_OTHER_HINT = "look the code up in the store's documentation; nothing was half-written"
+_NO_REGION = "aws-global"
+"""What boto3 calls AWS without a region: it follows redirects to the right one, obstore cannot."""
+_NO_KEYS_HINT = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+_PLACE_HINT = "check the target's `store`, `state` and `s3` in exporter.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class S3Options:
     region: str = "auto"
     attempts: int = 10
     """Tries of one request, the first included."""
+    reference: bool = False
+    """Put through boto3 too: ten times slower, and what the fast way is compared with."""
 
 
 class S3Store:
@@ -75,16 +78,18 @@ class S3Store:
     def __init__(self, bucket: str, prefix: str, options: S3Options, concurrency: int) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
+        self._place = Place(bucket, self._prefix, options.endpoint_url)
         self._options = options
         self._concurrency = concurrency
         self._connecting = threading.Lock()
         self._connected: S3Client | None = None
+        self._uploads: Uploads | None = None
         self._refuses_batches = False
 
     @property
     def label(self) -> str:
         """Name the bucket and the prefix."""
-        return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+        return self._place.label
 
     @property
     def refuses_batches(self) -> bool:
@@ -100,6 +105,9 @@ class S3Store:
     ) -> str:
         """Store the object and return its ETag."""
         request = _put_request(body, attributes, condition)
+        uploads = self._fast_puts(key) if condition is None else None
+        if uploads:
+            return _unquoted(uploads.put(key, body, attributes))
         with self._translated("put", key) as client:
             try:
                 answer = client.put_object(Bucket=self._bucket, Key=self._prefix + key, **request)
@@ -208,12 +216,42 @@ class S3Store:
                 if not _is_missing_object(error):
                     raise
 
+    @cached_property
+    def _session(self) -> Session:
+        from boto3.session import Session
+
+        return Session()
+
     def _client(self) -> S3Client:
         with self._connecting:
-            if self._connected is None:
-                self._connected = _connect(self._options, self._concurrency)
-                weakref.finalize(self, self._connected.close)
-            return self._connected
+            return self._connect()
+
+    def _connect(self) -> S3Client:
+        if self._connected is None:
+            self._connected = _client_of(self._session, self._options, self._concurrency)
+            weakref.finalize(self, self._connected.close)
+        return self._connected
+
+    def _fast_puts(self, key: str) -> Uploads | None:
+        """Return what puts a key faster than boto3 does, where that is to be used and can be."""
+        if self._options.reference or not takes(f"{self._bucket}/{self._prefix}{key}"):
+            return None
+        with self._translated("put", key), self._connecting:
+            if self._uploads is None:
+                self._uploads = self._connect_uploads()
+            return self._uploads
+
+    def _connect_uploads(self) -> Uploads | None:
+        client, session = self._connect(), self._session
+        if client.meta.region_name == _NO_REGION:
+            return None
+        if session.get_credentials() is None:
+            from botocore.exceptions import NoCredentialsError
+
+            raise NoCredentialsError
+        return connect_uploads(
+            session, client, self._place, self._options.attempts, self._concurrency
+        )
 
     @contextmanager
     def _translated(self, operation: str, key: str) -> Iterator[S3Client]:
@@ -221,54 +259,21 @@ class S3Store:
         from botocore import exceptions
         from botocore.exceptions import BotoCoreError, ClientError
 
-        what = f"{self.label}: could not {operation} {key or 'objects'}"
+        doing = f"could not {operation} {key or 'objects'}"
         try:
             yield self._client()
         except ClientError as error:
-            busy = _status(error) == 429 or _status(error) >= 500
-            kind = StoreBusy if busy else StoreError
-            raise kind(f"{what}: {self._reason(error)}", hint=self._hint(error)) from error
+            raise Refusal.of_boto3(error).error(self._place, doing) from error
         except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
-            raise StoreBusy(f"{what}: {error}", hint=self._connection_hint(error)) from error
+            raise self._place.unreached(doing, str(error)) from error
         except BotoCoreError as error:
-            raise StoreError(f"{what}: {error}", hint=self._connection_hint(error)) from error
-
-    def _reason(self, error: ClientError) -> str:
-        if _code(error) == "NoSuchBucket":
-            return f'there is no bucket "{self._bucket}" at {self._endpoint}'
-        found = error.response.get("Error", {})
-        return f"{_code(error)}: {found.get('Message', 'no message')} (HTTP {_status(error)})"
-
-    def _hint(self, error: ClientError) -> str:
-        status = _status(error)
-        if _code(error) == "NoSuchBucket":
-            return (
-                f"make it (`aws s3 mb s3://{self._bucket}`, or for R2 "
-                f"`npx wrangler r2 bucket create {self._bucket}`), or correct the target"
-            )
-        if _code(error) == "RequestTimeTooSkewed":
-            return _CLOCK_HINT
-        if status in (401, 403):
-            return _KEYS_HINT
-        return _LATER_HINT if status == 429 or status >= 500 else _OTHER_HINT
-
-    def _connection_hint(self, error: BotoCoreError) -> str:
-        from botocore import exceptions
-
-        if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
-            return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        if isinstance(error, (exceptions.HTTPClientError, exceptions.ConnectionError)):
-            return f"check `s3.endpoint_url` and the network; the endpoint is {self._endpoint}"
-        return "check the target's `store`, `state` and `s3` in exporter.yaml"
-
-    @property
-    def _endpoint(self) -> str:
-        return self._options.endpoint_url or "AWS"
+            no_keys = (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)
+            hint = _NO_KEYS_HINT if isinstance(error, no_keys) else _PLACE_HINT
+            raise StoreError(f"{self.label}: {doing}: {error}", hint=hint) from error
 
 
-def _connect(options: S3Options, concurrency: int) -> S3Client:
+def _client_of(session: Session, options: S3Options, concurrency: int) -> S3Client:
     """Make a client with the settings of spec 7; no request is made yet."""
-    from boto3.session import Session
     from botocore.config import Config
     from botocore.handlers import add_expect_header
 
@@ -283,7 +288,7 @@ def _connect(options: S3Options, concurrency: int) -> S3Client:
         retries={"mode": "standard", "total_max_attempts": options.attempts},
     )
     region = None if options.endpoint_url is None and options.region == "auto" else options.region
-    client = Session().client(
+    client = session.client(
         "s3", region_name=region, endpoint_url=options.endpoint_url, config=config
     )
     client.meta.events.unregister("before-call.s3", add_expect_header)
@@ -313,7 +318,10 @@ def _put_request(
 
 def _info(key: str, answer: GetObjectOutputTypeDef | HeadObjectOutputTypeDef) -> ObjectInfo:
     attributes = Attributes(
-        answer["ContentType"], answer.get("CacheControl", ""), answer.get("Metadata", {})
+        answer.get("ContentType", ""),
+        answer.get("CacheControl", ""),
+        answer.get("Metadata", {}),
+        answer.get("ContentEncoding", ""),
     )
     return ObjectInfo(key, answer["ContentLength"], _unquoted(answer["ETag"]), attributes)
 
@@ -324,16 +332,14 @@ def _unquoted(etag: str) -> str:
 
 def _is_lost(error: ClientError) -> bool:
     """Tell whether a put was refused for its condition (AWS answers 404 to IfMatch on nothing)."""
-    return _status(error) == 412 or _code(error) in _LOST_CODES
+    refusal = Refusal.of_boto3(error)
+    return refusal.status == 412 or refusal.code in _LOST_CODES
 
 
 def _is_missing_object(error: ClientError) -> bool:
-    return _status(error) == 404 and _code(error) != "NoSuchBucket"
-
-
-def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code", "unknown")
+    refusal = Refusal.of_boto3(error)
+    return refusal.status == 404 and refusal.code != "NoSuchBucket"
 
 
 def _status(error: ClientError) -> int:
-    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return Refusal.of_boto3(error).status

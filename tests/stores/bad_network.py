@@ -52,6 +52,8 @@ class BadNetwork:
     spoil: Callable[[Request], Answer | None] = lambda _: None
     seen: list[Request] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    clients: set[int] = field(default_factory=set)
+    """The ports from which connections came."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, method: str, path: str, headers: dict[str, str]) -> Request:
@@ -68,6 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.network.clients.add(self.client_address[1])
         request = self.network.note(self.command, self.path, dict(self.headers))
         spoilt = self.network.spoil(request)
         if spoilt is None or spoilt.reached:

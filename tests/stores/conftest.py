@@ -26,14 +26,22 @@ def s3_store(s3_keys: S3Server, s3_bucket: str) -> S3Store:
     return S3Store(s3_bucket, "below/here", S3Options(s3_keys.endpoint_url), concurrency=16)
 
 
-@pytest.fixture(params=["memory", "folder", "s3"])
+@pytest.fixture
+def reference_store(s3_keys: S3Server, s3_bucket: str) -> S3Store:
+    """The same place, by boto3 alone."""
+    options = S3Options(s3_keys.endpoint_url, reference=True)
+    return S3Store(s3_bucket, "below/here", options, concurrency=16)
+
+
+@pytest.fixture(params=["memory", "folder", "s3", "s3 by boto3 alone"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     match request.param:
         case "memory":
             return MemoryStore()
         case "folder":
             return FolderStore(tmp_path / "root")
-        case _:
-            found = request.getfixturevalue("s3_store")
+        case other:
+            name = "s3_store" if other == "s3" else "reference_store"
+            found = request.getfixturevalue(name)
             assert isinstance(found, S3Store)
             return found
