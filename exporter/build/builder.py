@@ -1,64 +1,33 @@
 """Making the published files: encoded, versioned, checked against their schemas (spec 4).
 
-Lessons are made first and once, then each plan's own files phase by phase, so that a link always
+Shared files are made first and once, then each plan's own phase by phase, so that a link always
 knows the version it points to. A file that fails its schema holds back the plans that need it; the
-others go on.
+others go on. Work comes in chunks that know nothing of one another, so it can be shared out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 
-from exporter.build.encoding import body_digest, encode, with_stamp
-from exporter.build.inspection import Inspection
-from exporter.build.schemas import validator
-from exporter.core.access import PlanView
-from exporter.core.artifacts import (
-    Artifact,
-    Draft,
-    Entry,
-    Index,
-    Rules,
-    next_version,
-    url_of,
-)
+from exporter.build.bench import Bench, Order, Sink, Stamps
+from exporter.build.inspection import CheckRules, Inspection
+from exporter.core.access import Node, PlanView
+from exporter.core.artifacts import Draft, Entry, Index
 from exporter.core.atomic import PlanFiles, lesson_draft
-from exporter.core.checks import breadcrumb
-from exporter.core.findings import Finding, Pointer, Severities
+from exporter.core.findings import Finding
 from exporter.core.layouts import plan_drafts
-from exporter.core.model import LESSON, PLAN, UNIT, Document, Ref
+from exporter.core.model import LESSON, UNIT, Document, Ref
 from exporter.core.monolithic import SharedFiles, shared_nodes, shown_by
 from exporter.core.steps import shared_reach
+from exporter.workers import IN_PROCESS, Workers
 
 __all__ = ["Built", "Stamps", "build"]
 
-LARGE_FILE_BYTES = 10_000_000
-
-Sink = Callable[[Artifact], None]
-"""Takes each file as it is made; the builder keeps only what the index says of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stamps:
-    """What versions are decided from: the live files, and the commit's time in Unix seconds."""
-
-    live: Callable[[str], Entry | None]
-    commit_time: int
-    written: Callable[[str], tuple[str, int] | None] = lambda _key: None
-    """Digest and version of what a publish that died may have put under a key."""
-
-    def version(self, key: str, digest: str) -> int:
-        """Return the version of a file with that body digest (spec 4).
-
-        No version is given twice for one key unless the content is the same, since a cache may
-        hold what a publish that died has put.
-        """
-        live, written = self.live(key), self.written(key)
-        version = next_version(digest, live, self.commit_time)
-        if written is None or (live and live.digest == digest):
-            return version
-        return written[1] if written[0] == digest else max(version, written[1] + 1)
+CHUNK = 250
+"""Lessons that a worker makes at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,166 +39,143 @@ class Built:
     """The shared files, lessons and units, that these plans lead to."""
     findings: tuple[Finding, ...]
 
+    def entries(self) -> dict[str, Entry]:
+        """Return all files that belong to the outcome, by key."""
+        own = (index.items() for index in self.plans.values())
+        return dict(chain(self.lessons.items(), *own))
+
     def keys(self) -> set[str]:
         """Return the keys of all files that belong to the outcome."""
-        return {*self.lessons, *(key for index in self.plans.values() for key in index)}
+        return set(self.entries())
 
 
 def build(
-    inspection: Inspection, rules: Rules, severities: Severities, stamps: Stamps, sink: Sink
+    inspection: Inspection,
+    rules: CheckRules,
+    stamps: Stamps,
+    sink: Sink,
+    workers: Workers = IN_PROCESS,
 ) -> Built:
-    """Make the files of every plan that nothing holds back, and the shared ones they lead to."""
-    workshop = _Workshop(inspection, rules, severities, stamps)
-    shared = dict(_build_shared(workshop, sink))
-    plans: dict[str, Index] = {}
-    for view in inspection.buildable:
-        index = _build_plan(workshop, view, shared, sink)
-        if index is not None:
-            plans[view.plan.name] = index
+    """Make the files of every plan that nothing holds back, and the shared ones they lead to.
+
+    With several workers, all arguments are to be fit for theirs; what comes out is the same.
+    """
+    views = inspection.buildable
+    order = Order(replace(inspection, located=list), rules, stamps, sink, _showing(views))
+    made = [*_build_shared(order, workers)]
+    shared = {key: entry for one in made for key, entry in one.entries.items()}
+    order = replace(order, shared=shared)
+    made_plans = workers.run("plans", partial(_make_plan, order), [(v,) for v in views], _weight)
+    pairs = zip(views, made_plans, strict=True)
+    plans: dict[str, Index] = {view.plan.name: one.entries for view, one in pairs if one.is_sound}
     needed = shared_reach(plans.values(), shared)
     kept = {key: entry for key, entry in shared.items() if key in needed}
-    return Built(plans, kept, tuple(inspection.located(workshop.findings)))
-
-
-class _Workshop:
-    """What all files of one build have in common: known versions and findings."""
-
-    def __init__(
-        self, inspection: Inspection, rules: Rules, severities: Severities, stamps: Stamps
-    ) -> None:
-        self.inspection = inspection
-        self.rules = rules
-        self.severities = severities
-        self.stamps = stamps
-        self.versions: dict[str, int] = {}
-        self.findings: list[Finding] = []
-
-    def make(self, draft: Draft, plan: str | None) -> tuple[Artifact, list[_Problem]]:
-        """Return a draft's file, with the problems that it shows."""
-        links: list[str] = []
-
-        def link(key: str, *, versioned: bool = True) -> str:
-            links.append(key)
-            return url_of(key, self.versions[key] if versioned else None, self.rules)
-
-        payload = draft.make(link)
-        digest = body_digest(payload)
-        version = self.stamps.version(draft.key, digest)
-        complete = with_stamp(payload, version)
-        data = encode(complete)
-        self.versions[draft.key] = version
-        entry = Entry(digest, len(data), version, tuple(links))
-        artifact = Artifact(draft.key, draft.kind, plan, entry, data)
-        return artifact, list(_problems(draft, complete, len(data)))
-
-    def problems(self, draft: Draft) -> list[_Problem]:
-        """Return what is wrong with a file that links to nothing, without making it."""
-        payload = with_stamp(draft.make(_no_link), self.stamps.commit_time)
-        return list(_problems(draft, payload, len(encode(payload))))
-
-    def is_error(self, problem: _Problem) -> bool:
-        """Tell whether a problem holds back what shows it."""
-        return self.severities.of(problem.code) == "error"
-
-    def report(
-        self, document: Document, problems: Sequence[_Problem], plans: tuple[str, ...]
-    ) -> bool:
-        """Record problems at a document; tell whether one of them is an error."""
-        found = [_finding(self.inspection, document, problem, plans) for problem in problems]
-        known = [replace(f, severity=self.severities.of(f.code)) for f in found]
-        self.findings += [finding for finding in known if plans and finding.severity != "off"]
-        return any(finding.severity == "error" for finding in known)
+    findings = [finding for one in (*made, *made_plans) for finding in one.findings]
+    return Built(plans, kept, tuple(inspection.located(findings)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Problem:
-    """What is wrong with a file that was made; `pointer` is the place in the file."""
+class _Made:
+    """What a bench made: index entries by key, and what is wrong with it."""
 
-    code: str
-    message: str
-    pointer: Pointer = ()
-
-
-def _problems(draft: Draft, payload: object, size: int) -> Iterator[_Problem]:
-    for found in validator(draft.schema)(payload):
-        message = f"{draft.key}: {_where(found.pointer)}{found.message}"
-        yield _Problem("E112", message, found.pointer)
-    if size > LARGE_FILE_BYTES:
-        yield _Problem("W204", f"{draft.key} has {size:,} bytes")
+    entries: dict[str, Entry]
+    findings: list[Finding]
+    is_sound: bool = True
+    """Whether a plan's own files are all there and right."""
 
 
-def _no_link(key: str, *, versioned: bool = True) -> str:  # noqa: ARG001 - a Link
-    raise ValueError(f"a lesson links to nothing, not to {key}")
-
-
-def _build_shared(workshop: _Workshop, sink: Sink) -> Iterator[tuple[str, Entry]]:
-    """Make the shared files that the plans lead to; a faulty one is left out."""
-    showing = _showing(workshop.inspection.buildable)
-    made: set[str] = set()
-    for document, draft in _shared_drafts(workshop, showing):
-        artifact, problems = workshop.make(draft, None)
-        sound = not workshop.report(document, problems, showing.get(document.ref, ()))
-        if document.doctype == UNIT:
-            sound = sound and made.issuperset(artifact.entry.links)
-        if sound:
-            made.add(artifact.key)
-            yield artifact.key, artifact.entry
-            sink(artifact)
-
-
-def _shared_drafts(
-    workshop: _Workshop, showing: Mapping[Ref, tuple[str, ...]]
-) -> Iterator[tuple[Document, Draft]]:
-    """Yield drafts of the shared files that the plans to be built lead to."""
-    inspection, rules = workshop.inspection, workshop.rules
+def _build_shared(order: Order, workers: Workers) -> Iterator[_Made]:
+    """Make the shared files that the plans to be built lead to; a faulty one is left out."""
+    inspection, rules = order.inspection, order.rules.rules
     if not rules.monolithic:
-        for name in sorted(name for doctype, name in showing if doctype == LESSON):
-            lesson = inspection.snapshot.documents[LESSON, name]
-            yield lesson, lesson_draft(lesson, inspection.lessons, rules)
+        names = sorted(name for doctype, name in order.showing if doctype == LESSON)
+        yield from workers.run("lessons", partial(_make_lessons, order), _chunks(names))
         return
     shown = shown_by([*inspection.buildable, *inspection.neighbours])
-    shown -= set(_faulty_lessons(workshop, shown, showing))
-    files = SharedFiles(inspection.units, inspection.lessons, rules)
-    for subject in shared_nodes(inspection.snapshot, shown, rules.default_access):
-        yield from files.drafts(subject, showing)
+    lessons = sorted(name for doctype, name in shown if doctype == LESSON)
+    faulty: set[Ref] = set()
+    for findings, refs in workers.run("lessons", partial(_check_lessons, order), _chunks(lessons)):
+        faulty |= refs
+        yield _Made({}, findings)
+    subjects = shared_nodes(inspection.snapshot, shown - faulty, rules.default_access)
+    chunks = [(subject,) for subject in subjects]
+    yield from workers.run("subjects", partial(_make_subject, order), chunks, _lessons_below)
 
 
-def _faulty_lessons(
-    workshop: _Workshop, shown: Iterable[Ref], showing: Mapping[Ref, tuple[str, ...]]
-) -> Iterator[Ref]:
-    """Report and yield the lessons that cannot be published: no unit may list them."""
-    inspection = workshop.inspection
-    for ref in sorted(shown):
-        if ref[0] == LESSON:
-            lesson = inspection.snapshot.documents[ref]
-            draft = lesson_draft(lesson, inspection.lessons, workshop.rules)
-            problems = [one for one in workshop.problems(draft) if workshop.is_error(one)]
-            if workshop.report(lesson, problems, showing.get(ref, ())):
-                yield ref
+def _chunks(names: Sequence[str]) -> list[Sequence[str]]:
+    return [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
 
 
-def _build_plan(
-    workshop: _Workshop, view: PlanView, shared: Index, sink: Sink
-) -> dict[str, Entry] | None:
-    """Make a plan's own files; None where one of them, or a shared one of it, is not sound."""
-    inspection = workshop.inspection
+def _make_lessons(order: Order, names: Sequence[str]) -> _Made:
+    inspection, rules = order.inspection, order.rules.rules
+    lessons = (inspection.snapshot.documents[LESSON, name] for name in names)
+    drafts = ((one, lesson_draft(one, inspection.lessons, rules)) for one in lessons)
+    return _make_shared(order, drafts)
+
+
+def _make_subject(order: Order, subjects: Sequence[Node]) -> _Made:
+    """Make the units of a subject and their lessons, for the layout `monolithic`."""
+    inspection = order.inspection
+    files = SharedFiles(inspection.units, inspection.lessons, order.rules.rules)
+    return _make_shared(order, files.drafts(subjects[0], order.showing))
+
+
+def _make_shared(order: Order, drafts: Iterable[tuple[Document, Draft]]) -> _Made:
+    bench = Bench(order)
+    made: dict[str, Entry] = {}
+    for document, draft in drafts:
+        artifact, problems = bench.make(draft, None)
+        sound = not bench.report(document, problems, order.showing.get(document.ref, ()))
+        if document.doctype == UNIT:
+            sound = sound and made.keys() >= set(artifact.entry.links)
+        if sound:
+            made[artifact.key] = artifact.entry
+            order.sink(artifact)
+    return _Made(made, bench.findings)
+
+
+def _check_lessons(order: Order, names: Sequence[str]) -> tuple[list[Finding], set[Ref]]:
+    """Return the lessons that cannot be published, with why: no unit may list them."""
+    inspection, bench = order.inspection, Bench(order)
+    faulty: set[Ref] = set()
+    for name in names:
+        lesson = inspection.snapshot.documents[LESSON, name]
+        draft = lesson_draft(lesson, inspection.lessons, order.rules.rules)
+        problems = [one for one in bench.problems(draft) if bench.is_error(one)]
+        if bench.report(lesson, problems, order.showing.get(lesson.ref, ())):
+            faulty.add(lesson.ref)
+    return bench.findings, faulty
+
+
+def _make_plan(order: Order, views: Sequence[PlanView]) -> _Made:
+    """Make a plan's own files; none where a shared one that it leads to is not sound."""
+    (view,), inspection, bench = views, order.inspection, Bench(order)
     name = view.plan.name
     files = PlanFiles(
         inspection.snapshot,
         view,
         inspection.keys[name],
         inspection.lessons,
-        workshop.rules,
+        order.rules.rules,
         inspection.units,
     )
-    sound = all(key in shared for key in _shared_keys(files))
+    sound = all(key in bench.made for key in _shared_keys(files))
     entries: dict[str, Entry] = {}
     for draft in plan_drafts(files) if sound else ():
-        artifact, problems = workshop.make(draft, name)
-        sound = not workshop.report(view.plan, problems, (name,)) and sound
+        artifact, problems = bench.make(draft, name)
+        sound = not bench.report(view.plan, problems, (name,)) and sound
         entries[artifact.key] = artifact.entry
-        sink(artifact)
-    return entries if sound else None
+        order.sink(artifact)
+    return _Made(entries, bench.findings, sound)
+
+
+def _weight(views: Sequence[PlanView]) -> int:
+    """Return a plan's work: what it says of a lesson is a small part of the lesson's own file."""
+    return sum(1 for view in views for node in view.walk()) // 20
+
+
+def _lessons_below(subjects: Sequence[Node]) -> int:
+    return sum(1 for subject in subjects for _ in subject.lessons())
 
 
 def _shared_keys(files: PlanFiles) -> Iterator[str]:
@@ -248,26 +194,3 @@ def _showing(views: Sequence[PlanView]) -> dict[Ref, tuple[str, ...]]:
         for node in view.walk():
             showing.setdefault(node.document.ref, []).append(view.plan.name)
     return {ref: tuple(plans) for ref, plans in showing.items()}
-
-
-def _where(pointer: Pointer) -> str:
-    return "/".join(map(str, pointer)) + ": " if pointer else ""
-
-
-def _finding(
-    inspection: Inspection, document: Document, problem: _Problem, plans: tuple[str, ...]
-) -> Finding:
-    is_plan, is_lesson = document.doctype == PLAN, document.doctype == LESSON
-    hint = f"correct the {'document that the message names' if is_plan else 'field'} in Frappe"
-    return Finding(
-        problem.code,
-        inspection.snapshot.paths[document.ref],
-        problem.message,
-        hint,
-        problem.pointer if is_lesson else (),  # a lesson's file has the places of its snapshot file
-        line=0 if is_lesson else 1,
-        ref=document.ref,
-        anchors=(document.ref,),
-        breadcrumb=breadcrumb(inspection.snapshot, document),
-        plans=plans,
-    )

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
-from exporter.build.builder import Stamps, build
+from exporter.build.bench import Stamps
+from exporter.build.builder import build
 from exporter.build.inspection import CheckRules, Inspection, inspect
 from exporter.content.reading import Content
+from exporter.core.addressing import Forms, plain_key
 from exporter.core.artifacts import Artifact, Entry, Index
 from exporter.core.blocks import heading
 from exporter.core.changes import affected_plans, with_neighbours
@@ -27,7 +29,7 @@ from exporter.core.model import PLAN, Document
 from exporter.core.steps import Sides, difference
 from exporter.core.tree import Snapshot
 
-__all__ = ["NOTHING", "CountPurges", "Side", "diff_contents"]
+__all__ = ["NOTHING", "CountPurges", "Side", "changed_paths", "diff_contents"]
 
 CountPurges = Callable[[Mapping[str, int | None]], int]
 """Counts the URLs or prefixes to purge of changed keys; each key comes with its last version."""
@@ -164,16 +166,19 @@ class _Builds:
             return FileCounts(urls_to_purge=purges({}) if purges else None), ()
         old = self._build(0, self.inspections[0].views.keys(), lambda _key: None)
         live = {**old.shared, **{k: e for index in old.plans.values() for k, e in index.items()}}
-        new = self._build(1, affected, live.get)
+        new = self._build(1, affected, Forms(live).newest)
         gone = {name for name in affected & old.plans.keys() if self._is_removed(name)}
         touched = gone | new.plans.keys()
         before = {name: index for name, index in old.plans.items() if name in touched}
         stay = [index for name, index in old.plans.items() if name not in touched]
-        sides = Sides(before, new.plans, old.shared, new.shared)
+        hashed = self.rules.rules.hashed
+        sides = Sides(before, new.plans, old.shared, new.shared, hashed=hashed)
         delta = difference(new.files, sides, lambda: stay, {})
-        changed = len(delta.before)
+        stood = {plain_key(key) for key in live} if hashed else live
+        changed = sum((plain_key(key) if hashed else key) in stood for key in delta.put)
         size = sum(one.entry.size for one in delta.put.values())
-        forgotten = {key: _version(delta.before.get(key)) for key in delta.put}
+        put = delta.put.keys() - delta.unseen
+        forgotten = {key: _version(delta.before.get(key)) for key in delta.put if key in put}
         forgotten |= {key: entry.version for key, entry in delta.delete.items()}
         counts = FileCounts(
             len(delta.put) - changed,
@@ -187,7 +192,7 @@ class _Builds:
     def _affected(self) -> set[str]:
         before, after = self.base.snapshot, self.target.snapshot
         plans = [*self.base.plans(), *self.target.plans()]
-        affected = affected_plans(set(_changed_paths(before, after)), plans)
+        affected = affected_plans(set(changed_paths(before, after)), plans)
         if self.rules.rules.monolithic:
             affected = with_neighbours(affected, [plan for _, plan in plans])
         return affected
@@ -211,7 +216,7 @@ class _Builds:
         stamps = Stamps(live, _TIME + side)
         rules = self.rules
         sink = files.append if side else _nowhere
-        built = build(inspection, rules.rules, rules.severities, stamps, sink)
+        built = build(inspection, rules, stamps, sink)
         return _Made(built.plans, built.lessons, built.findings, files)
 
 
@@ -227,7 +232,8 @@ def _nowhere(_artifact: Artifact) -> None:
     """Take a file and forget it."""
 
 
-def _changed_paths(before: Snapshot, after: Snapshot) -> Iterable[str]:
+def changed_paths(before: Snapshot, after: Snapshot) -> Iterable[str]:
+    """Yield the paths of the documents that differ, or stand elsewhere, on both sides."""
     for ref in {*before.documents, *after.documents}:
         sides = ((one.paths.get(ref), one.documents.get(ref)) for one in (before, after))
         (old_path, old), (new_path, new) = sides

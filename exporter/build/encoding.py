@@ -82,11 +82,15 @@ def _with_long_integers_written(value: object) -> object:
     return value
 
 
-def _refuse_non_finite(value: object) -> None:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"cannot be written as JSON: {value} is not a number")
-    if isinstance(value, dict):
-        _refuse_non_finite(list(value.values()))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _refuse_non_finite(item)
+def _refuse_non_finite(payload: object) -> None:
+    """Refuse a number that orjson turned into `null`; this sees every value, so it is kept lean."""
+    waiting = [payload]
+    while waiting:
+        value = waiting.pop()
+        kind = type(value)
+        if kind is dict:
+            waiting.extend(value.values())  # type: ignore[attr-defined]
+        elif kind is list or kind is tuple:
+            waiting.extend(value)  # type: ignore[arg-type]
+        elif kind is float and not math.isfinite(value):  # type: ignore[arg-type]
+            raise ValueError(f"cannot be written as JSON: {value} is not a number")

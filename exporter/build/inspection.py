@@ -18,12 +18,13 @@ from exporter.core.plan_checks import (
     check_plan,
     clash_findings,
     held_plans,
+    with_broken_plans,
     with_plans,
 )
 from exporter.core.segments import assign
 from exporter.core.tree import Snapshot
 
-__all__ = ["CheckRules", "Inspection", "inspect"]
+__all__ = ["CheckRules", "Inspection", "inspect", "shared_keys"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,9 @@ class _Inspector:
         self.content = content
         self.rules = rules
         self.snapshot = content.loaded.snapshot
-        self.lessons, self.units = _shared_keys(self.snapshot, rules.rules)
+        self.lessons, self.units = shared_keys(self.snapshot, rules.rules)
+        holds = all(rules.severities.of(code) == "error" for code in ("E101", "E103", "E104"))
+        self.lost = content.loaded.lost if holds else frozenset()
         patterns = (*DEFAULT_SECRET_PATTERNS, *rules.credential_patterns)
         self.of_documents = (
             *content.loaded.findings,
@@ -94,15 +97,16 @@ class _Inspector:
         published = {view.plan.name: view for view in views if view.plan.flag("is_published")}
         keys = {name: self._keys(view) for name, view in published.items()}
         findings = self.content.located(self._findings(views, keys))
+        broken = self.content.loaded.broken_plans
         return Inspection(
             self.snapshot,
             published,
             keys,
             self.lessons,
             self.units,
-            tuple(findings),
+            tuple(with_broken_plans(findings, broken if plans is None else ())),
             held_plans(findings),
-            self.content.loaded.broken_plans,
+            broken,
             self._neighbours(every, asked),
             self.content.located,
         )
@@ -120,7 +124,7 @@ class _Inspector:
         pairs = [(view, keys[view.plan.name]) for view in views if view.plan.name in keys]
         found = [
             *self.of_documents,
-            *(finding for view in views for finding in check_plan(self.snapshot, view)),
+            *(found for view in views for found in check_plan(self.snapshot, view, self.lost)),
             *clash_findings(self.snapshot, pairs, self.lessons, self.units),
         ]
         known = (with_breadcrumb(self.snapshot, finding) for finding in found)
@@ -144,7 +148,7 @@ class _Inspector:
         return tuple(view for view in views if view.plan.name not in held)
 
 
-def _shared_keys(snapshot: Snapshot, rules: Rules) -> tuple[SharedKeys, SharedKeys]:
+def shared_keys(snapshot: Snapshot, rules: Rules) -> tuple[SharedKeys, SharedKeys]:
     """Return the keys of lessons and units; who shows what matters only where segments clash."""
     lessons = [name for doctype, name in snapshot.documents if doctype == LESSON]
     units = [name for doctype, name in snapshot.documents if doctype == UNIT]

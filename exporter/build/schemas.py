@@ -15,7 +15,7 @@ import jsonschema_rs
 
 from exporter.config.schema_files import SUFFIX, read_schema, schema_folder
 
-__all__ = ["Validator", "Violation", "document", "kinds", "validator"]
+__all__ = ["Validator", "Violation", "document", "kinds", "published_kinds", "validator"]
 
 MESSAGE_LENGTH = 300
 
@@ -37,6 +37,12 @@ def kinds() -> tuple[str, ...]:
     """Return every kind that has a schema, in alphabetical order."""
     names = sorted(entry.name for entry in schema_folder().iterdir())
     return tuple(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
+
+
+def published_kinds() -> tuple[str, ...]:
+    """Return the kinds of published files: those of which the schemas shape what readers get."""
+    others = ("config", "snapshot-", "output-")
+    return tuple(kind for kind in kinds() if not kind.startswith(others))
 
 
 def document(kind: str) -> dict[str, Any]:

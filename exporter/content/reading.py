@@ -7,15 +7,24 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
+from exporter.content.parsed import ParsedFiles, stats_below
 from exporter.content.repository import Commit, Repository
 from exporter.content.yaml_reader import lines_of, read_file
 from exporter.core.files import parse_mapping
 from exporter.core.findings import Finding
 from exporter.core.loading import Loaded, ParsedFile, assemble
 from exporter.core.model import DOCTYPES, PLAN, Document, ExtraFields
+from exporter.core.patching import with_edited
 from exporter.core.tree import place_of
 
-__all__ = ["Content", "parse_documents", "plans_at", "read_commit", "read_worktree"]
+__all__ = [
+    "Content",
+    "parse_documents",
+    "plans_at",
+    "read_commit",
+    "read_worktree",
+    "reread_worktree",
+]
 
 _COMPOSED_FILES = 64
 """Files with their places kept in mind while findings are located; most stand file by file."""
@@ -41,19 +50,42 @@ class Content:
         return [found if found.line else replace(found, line=line(found)) for found in findings]
 
 
-def read_commit(repository: Repository, commit: Commit, folder: str, extra: ExtraFields) -> Content:
+def read_commit(
+    repository: Repository,
+    commit: Commit,
+    folder: str,
+    extra: ExtraFields,
+    known: ParsedFiles | None = None,
+) -> Content:
     """Read the snapshot folder as a commit has it, without touching the work tree."""
     tree = repository.tree(commit.sha, folder)
-    parsed = _parse(tree, repository.blobs(tree.values()))
+    if known:
+        parsed = known.of_blobs(tree, repository.blobs)
+    else:
+        parsed = _parse(tree, repository.blobs(tree.values()))
     return Content(assemble(parsed, extra), partial(_blob_text, repository, tree), commit)
 
 
-def read_worktree(folder: Path, extra: ExtraFields) -> Content:
+def read_worktree(folder: Path, extra: ExtraFields, known: ParsedFiles | None = None) -> Content:
     """Read the snapshot folder as it stands on disk."""
+    if known:
+        parsed = known.of_folder(folder, stats_below(folder))
+        return Content(assemble(parsed, extra), partial(_file_text, folder), None)
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     names = [path.relative_to(folder).as_posix() for path in paths]
     parsed = _parse(names, (path.read_bytes() for path in paths))
     return Content(assemble(parsed, extra), partial(_file_text, folder), None)
+
+
+def reread_worktree(
+    folder: Path, content: Content, paths: Iterable[str], extra: ExtraFields
+) -> Content | None:
+    """Read again what was edited in files of a work tree; None where all has to be read."""
+    loaded: Loaded | None = content.loaded
+    for path in paths:
+        file = read_file(path, (folder / path).read_bytes()) if (folder / path).is_file() else None
+        loaded = with_edited(loaded, file, extra) if loaded and file else None
+    return replace(content, loaded=loaded) if loaded else None
 
 
 def plans_at(

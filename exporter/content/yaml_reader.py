@@ -2,13 +2,14 @@
 
 The fast reader's answer is believed only where writing it again gives the very same text: the
 canonical form is one-to-one, so that is a proof. Everything else goes to ruamel.yaml (YAML 1.2),
-which is also asked for line numbers when there is something to report.
+which is also asked for its line numbers when there is something to report.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 import ryaml
@@ -19,7 +20,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from exporter.core.findings import Pointer
 from exporter.core.loading import ParsedFile
 from exporter.core.model import Json
-from exporter.core.yamltext import emit
+from exporter.core.yamltext import emit, line_of
 
 __all__ = ["lines_of", "read_file"]
 
@@ -37,12 +38,15 @@ def read_file(path: str, data: bytes) -> ParsedFile:
 
 def lines_of(text: str) -> Callable[[Pointer], int]:
     """Return what gives the line, from 1, of the deepest part of a pointer that the text has."""
+    mapping = _read_canonical(text)
+    if mapping is not None:
+        return partial(line_of, mapping)
     try:
         top = YAML(typ="rt", pure=True).compose(text)
     except (YAMLError, RecursionError):
         return lambda _pointer: 1
 
-    def line_of(pointer: Pointer) -> int:
+    def composed_line(pointer: Pointer) -> int:
         node, line = top, 1
         for part in pointer:
             found = _step(node, part)
@@ -51,7 +55,7 @@ def lines_of(text: str) -> Callable[[Pointer], int]:
             node, line = found
         return line
 
-    return line_of
+    return composed_line
 
 
 def _read_canonical(text: str) -> dict[str, Json] | None:

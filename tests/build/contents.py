@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from exporter.build.builder import Built, Stamps, build
+from exporter.build.bench import Stamps, nothing_live
+from exporter.build.builder import Built, build
 from exporter.build.inspection import CheckRules, Inspection, inspect
 from exporter.content.reading import Content
 from exporter.content.yaml_reader import read_file
@@ -17,8 +20,9 @@ from exporter.core.findings import Severities
 from exporter.core.loading import assemble
 from exporter.core.model import Document
 from exporter.core.tree import grow
+from exporter.workers import Workers
 
-__all__ = ["BOTH", "MONOLITHIC", "TIME", "Made", "content_of", "files_of", "make"]
+__all__ = ["BOTH", "MONOLITHIC", "TIME", "Made", "content_of", "files_of", "make", "make_in"]
 
 TIME = 1_795_249_241
 MONOLITHIC = CheckRules(Rules(layouts=("monolithic",)))
@@ -66,13 +70,26 @@ def content_of(
     )
 
 
+def make_in(folder: Path, content: Content, rules: CheckRules, workers: Workers) -> Made:
+    """Build content with workers, which write the files below an empty folder."""
+    inspection = inspect(content, rules)
+    built = build(inspection, rules, Stamps(nothing_live, TIME), partial(_write, folder), workers)
+    files = {key: (folder / key).read_bytes() for key in built.entries()}
+    return Made(inspection, built, files)
+
+
+def _write(folder: Path, artifact: Artifact) -> None:
+    (folder / artifact.key).parent.mkdir(parents=True, exist_ok=True)
+    (folder / artifact.key).write_bytes(artifact.data)
+
+
 def make(content: Content, rules: CheckRules | None = None, plans: set[str] | None = None) -> Made:
     """Build content as a first release would."""
     rules = rules or CheckRules(Rules(), Severities())
     inspection = inspect(content, rules, plans)
     seen: list[Artifact] = []
     stamps = Stamps(lambda _key: None, TIME)
-    built = build(inspection, rules.rules, rules.severities, stamps, seen.append)
+    built = build(inspection, rules, stamps, seen.append)
     kept = built.keys()
     files = {one.key: one.data for one in seen if one.key in kept}
     return Made(inspection, built, files, seen)

@@ -21,9 +21,11 @@ from exporter.publish.planning import PublishOptions, Workspace
 from exporter.publish.settling import Work
 from tests.build.contents import content_of, make
 from tests.build.edits import Edit, State, apply, edits, first_state
+from tests.build.test_parallel import assert_workers_agree
 from tests.publish.publishing import SchoolRepository, Target, broken_links, without_versions
 
-SEQUENCES = 1500 if os.environ.get("EXPORTER_THOROUGH") == "1" else 100
+IS_THOROUGH = os.environ.get("EXPORTER_THOROUGH") == "1"
+SEQUENCES = 1500 if IS_THOROUGH else 100
 COUNTS: Counter[str] = Counter()
 
 
@@ -110,6 +112,8 @@ def test_publishing_what_is_affected_gives_what_a_full_build_gives(
         if not is_missed:  # a CI run that never came: the next one starts from the live release
             _publish(history, target, state, commit, counted=state.rules == before.rules)
     _publish(history, target, state, commit)
+    if IS_THOROUGH:  # a quick run compares fewer, in test_parallel
+        assert_workers_agree(state.files, state.rules)
 
 
 def _publish(

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from exporter.build.builder import Stamps, build
+from exporter.build.bench import Stamps
+from exporter.build.builder import build
 from exporter.build.inspection import CheckRules, inspect
 from exporter.core.artifacts import Artifact, Kind, Rules
 from exporter.core.model import Document
@@ -70,7 +71,7 @@ def test_a_large_shape_is_built_whole_and_within_bounds(
             entries.extend(entry["lesson_id"] for entry in body.get("entries", ()))
 
     tracemalloc.start()
-    built = build(inspection, rules.rules, rules.severities, Stamps(lambda _key: None, TIME), sink)
+    built = build(inspection, rules, Stamps(lambda _key: None, TIME), sink)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (built.findings, list(built.plans)) == ((), ["PLAN"])

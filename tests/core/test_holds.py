@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.core.holds import Mark, Touch, held_versions, is_settled, mark_of
+from exporter.core.holds import Mark, Touch, held_now, held_versions, is_settled, mark_of
 
 S, R, P = Mark.SNAPSHOT, Mark.ROLLBACK, Mark.PLAIN
 
@@ -44,6 +44,27 @@ def touches(*steps: tuple[Mark, str | None], begin: str | None = None) -> list[T
 )
 def test_the_rule(steps: list[tuple[Mark, str | None]], held: dict[str | None, str]) -> None:
     assert held_versions(touches(*steps)) == held
+
+
+@pytest.mark.parametrize(
+    ("steps", "watched", "now"),
+    [
+        ([(S, "a"), (S, "b"), (R, "a")], True, ("b", "2")),
+        ([(S, "a"), (P, "mine"), (R, "a")], True, None),
+        ([(P, "mine"), (R, None)], True, None),
+        ([(P, "mine"), (R, None)], False, ("mine", "1")),
+        ([(P, "a"), (P, None)], True, None),
+        ([(S, "a"), (S, "b"), (R, "a"), (P, "mine"), (R, "a")], True, ("b", "2")),
+        ([(S, "a"), (S, "b"), (S, "c"), (R, "b"), (R, "a")], True, ("c", "3")),
+        ([(S, "a"), (S, "b"), (S, "c"), (R, "b"), (R, "a"), (R, "c")], True, ("b", "4")),
+        ([(S, "a"), (S, None), (R, "a")], True, (None, "2")),
+        ([(S, "a"), (S, "b")], True, None),
+    ],
+)
+def test_the_held_version_that_the_database_has(
+    steps: list[tuple[Mark, str | None]], watched: bool, now: tuple[str | None, str] | None
+) -> None:
+    assert held_now(touches(*steps), watched=watched) == now
 
 
 @pytest.mark.parametrize(

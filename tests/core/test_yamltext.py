@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from ruamel.yaml.nodes import MappingNode, SequenceNode
 
-from exporter.core.yamltext import emit, float_text, scalar_text
+from exporter.core.yamltext import emit, float_text, line_of, scalar_text
 
 HOSTILE = [
     "", " ", "  ", "\t", "\n", "\n\n", " \n", "\n ", "\t\n", "a\n", "a\n\n", "\na", "\n a",
@@ -55,6 +57,39 @@ JSON = st.recursive(
     ),
     max_leaves=12,
 )
+
+
+def places(value: Any, pointer: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the pointer of every part of a value, and one that leads nowhere."""
+    yield pointer
+    yield (*pointer, "not there")
+    if isinstance(value, (dict, list)):
+        for part, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(inner, (*pointer, part))
+
+
+def composed_line(top: Any, pointer: tuple[str | int, ...]) -> int:
+    """Return the line that ruamel.yaml gives a pointer."""
+    node, line = top, 1
+    for part in pointer:
+        if isinstance(node, MappingNode):
+            found = [(v, k.start_mark.line) for k, v in node.value if k.value == part]
+        elif isinstance(node, SequenceNode) and isinstance(part, int):
+            found = [(one, one.start_mark.line) for one in node.value[part : part + 1]]
+        else:
+            found = []
+        if not found:
+            break
+        node, line = found[0][0], found[0][1] + 1
+    return line
+
+
+@given(st.dictionaries(st.sampled_from(["name", "title", "config", "stages"]), JSON))
+@example({"a": [[["x\ny\n", {"b": "\n"}], {}], {"k" * 2000: [{"c": "a\nb"}, 1]}], "z": []})
+def test_lines_are_those_that_ruamel_finds(mapping: dict[str, Any]) -> None:
+    top = YAML(typ="rt", pure=True).compose(emit(mapping))
+    for pointer in places(mapping):
+        assert line_of(mapping, pointer) == composed_line(top, pointer)
 
 
 def ruamel_1_2(text: str) -> Any:
