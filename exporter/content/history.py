@@ -12,6 +12,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import dropwhile
 from urllib.parse import unquote
 
 from exporter.content.repository import Commit, Repository
@@ -52,6 +53,11 @@ class History:
     def commit(self, sha: str) -> LogCommit:
         """Return a commit that a touch names."""
         return self._logs[sha]
+
+    def had_snapshots(self, before: str) -> bool:
+        """Tell whether a snapshot made a commit that is older than one of a touch."""
+        older = dropwhile(lambda commit: commit.sha != before, self._logs.values())
+        return any(commit.mark is Mark.SNAPSHOT for commit in older)
 
     def touched_by_people(self, wanted: Iterable[Ref] | None = None) -> set[Ref]:
         """Return which documents a commit touched that no snapshot made; of all, or of some.

@@ -18,7 +18,7 @@ from exporter.content.repository import Commit, Repository
 from exporter.content.texts import Texts
 from exporter.content.wordings import Said, Wording, read_document, said_in
 from exporter.core.files import render
-from exporter.core.holds import held_versions
+from exporter.core.holds import held_now, held_versions
 from exporter.core.lineage import FileState, LogCommit
 from exporter.core.model import DOCTYPES, ExtraFields, Ref
 
@@ -50,15 +50,23 @@ def hold_rule(
 def all_holds(
     repository: Repository, head: Commit, folder: str, extra: ExtraFields
 ) -> tuple[Held, ...]:
-    """Return every document of which a version is held, whatever the database has."""
+    """Return the documents that a snapshot leaves out, as far as git alone can tell.
+
+    These are a snapshot's own holds where the database is as the last snapshot saw it.
+    """
     history = History(repository, head, folder, extra)
     states = history.states(history.touched_by_people())
-    sets = _held_sets(history, states)
-    newest = {ref: list(versions.items())[-1] for ref, versions in sets.items()}
-    titles = {ref: version.title for ref, (version, _) in newest.items() if version}
-    titles |= _titles(repository, {ref: states[ref] for ref in sets}, extra)
+    touches = history.touches(states) if states else {}
+    found = {
+        ref: now
+        for ref, of_one in touches.items()
+        if of_one and (now := held_now(of_one, watched=history.had_snapshots(of_one[0].commit)))
+    }
+    titles = {ref: version.title for ref, (version, _) in found.items() if version}
+    titles |= _titles(repository, {ref: states[ref] for ref in found}, extra)
     return tuple(
-        _held(ref, titles.get(ref) or ref[1], commit) for ref, (_, commit) in sorted(newest.items())
+        _held(ref, titles.get(ref) or ref[1], history.commit(sha))
+        for ref, (_, sha) in sorted(found.items())
     )
 
 

@@ -3,23 +3,39 @@
 The index is changed as git does it: under `index.lock`, in a copy, which then takes its place. Our
 lock holds a text that no index of git's has, so a later run knows a dead run's lock from that of a
 git at work. Snapshots keep each other out (`worktree.only_one`), so a lock of ours that is there
-when a run begins is a dead one's. The same goes for a branch's lock: the hash in it tells.
+when a run begins is a dead one's. The locks that a git of ours takes are told by a note of the refs
+and of the hash that it gives them. A note itself is locked for as long as its run lives.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from exporter.errors import GitError
 
-__all__ = ["changed_index", "drop_dead_locks", "moving_branch", "scratch_index"]
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows has no flock
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = [
+    "changed_index",
+    "drop_dead_index_lock",
+    "drop_dead_ref_locks",
+    "moving_refs",
+    "scratch_index",
+    "take_flock",
+]
 
 _OURS = b"an exporter snapshot is changing the index\n"
+_NOTE = "moving."
 _WAIT_S = 3.0
 _PAUSE_S = 0.1
 
@@ -52,37 +68,54 @@ def changed_index(private_dir: Path) -> Iterator[Path]:
             raise GitError(f"{index} could not be changed: {error.strerror}") from error
 
 
-def drop_dead_locks(private_dir: Path, branch_locks: Callable[[], Iterable[Path]]) -> None:
-    """Remove the locks of a killed run of ours: the index's, and those of the branch it moved.
-
-    The caller keeps other snapshots out.
-    """
+def drop_dead_index_lock(private_dir: Path) -> None:
+    """Remove the index's lock of a killed run of ours; the caller keeps other snapshots out."""
     lock = _lock(private_dir)
     if _holds(lock, (_OURS,)):
         lock.unlink()
-    note = _note(private_dir)
-    if not note.exists():
-        return
-    # A git at work keeps a branch locked for an instant, and writes another hash into the lock.
-    ours = (b"", note.read_bytes())
-    found = [lock for lock in branch_locks() if _holds(lock, ours)]
-    if found:
-        time.sleep(_WAIT_S)
-    for lock in found:
-        if _holds(lock, ours):
-            lock.unlink()
-    note.unlink()
+
+
+def drop_dead_ref_locks(private_dir: Path, lock_of: Callable[[str], Path]) -> None:
+    """Remove the locks of refs that a killed run's git held; `lock_of` returns where they lie."""
+    for note in private_dir.glob(f"{_NOTE}*"):
+        with suppress(FileNotFoundError), note.open("rb") as handle:
+            if take_flock(handle):
+                sha, *refs = handle.read().decode().splitlines() or [""]
+                _drop_ref_locks(f"{sha}\n".encode(), map(lock_of, refs))
+                note.unlink()
 
 
 @contextmanager
-def moving_branch(private_dir: Path, commit: str) -> Iterator[None]:
-    """Leave a note of the commit that a branch is being moved to, for as long as it is."""
-    note = _note(private_dir)
-    note.write_text(f"{commit}\n", encoding="ascii")
-    try:
+def moving_refs(private_dir: Path, sha: str, refs: Sequence[str]) -> Iterator[None]:
+    """Leave a note of refs that a git gives a hash, for as long as it does."""
+    with ExitStack() as note:
+        try:
+            file = note.enter_context(tempfile.NamedTemporaryFile(prefix=_NOTE, dir=private_dir))
+            take_flock(file)
+            file.write("\n".join([sha, *refs]).encode())
+            file.flush()
+        except OSError as error:
+            raise GitError(f"{private_dir} could not be written: {error.strerror}") from error
         yield
-    finally:
-        note.unlink()
+
+
+def take_flock(handle: IO[bytes]) -> bool:
+    """Lock a file for as long as it is open; False where another process has it locked."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _drop_ref_locks(content: bytes, locks: Iterable[Path]) -> None:
+    """Remove locks of a dead git's; one at work keeps a ref locked for an instant only."""
+    found = [lock for lock in locks if _holds(lock, (b"", content))]
+    if found:
+        time.sleep(_WAIT_S)
+    for lock in found:
+        if _holds(lock, (b"", content)):
+            lock.unlink()
 
 
 @contextmanager
@@ -115,10 +148,6 @@ def _take_lock(private_dir: Path) -> Path:
 
 def _lock(private_dir: Path) -> Path:
     return private_dir.parent / "index.lock"
-
-
-def _note(private_dir: Path) -> Path:
-    return private_dir / "moving"
 
 
 def _holds(file: Path, contents: Iterable[bytes]) -> bool:

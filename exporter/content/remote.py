@@ -2,20 +2,21 @@
 
 Only the snapshot folder is ours, so a lost race is settled by starting again on what won it: our
 unsent snapshots are dropped and one is taken on the new base. It holds whatever they held, and
-nothing twice; and a rollback that people made meanwhile is seen. People's unsent commits are kept,
-by rebase. A branch for review has a work tree of its own inside `.git`.
+nothing twice; and a rollback that people made meanwhile is seen. People's unsent commits are put on
+top of what won. A branch for review has a work tree of its own inside `.git`.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from exporter.content.repository import Commit, Repository
 from exporter.content.snapshot import SnapshotResult
-from exporter.content.worktree import only_one, recover
+from exporter.content.worktree import go_to, only_one, recover
 from exporter.core.holds import Mark, mark_of
 from exporter.core.segments import segment
 from exporter.errors import ExporterError, GitError, Refused, UsageError
@@ -49,6 +50,11 @@ class Branch:
     def ref(self) -> str:
         """Return the full name, which is the same on both sides."""
         return f"refs/heads/{self.name}"
+
+    @property
+    def tracking(self) -> str:
+        """Return the ref by which this clone remembers the remote's."""
+        return f"refs/remotes/{self.remote}/{self.name}"
 
 
 def branch_of(repository: Repository) -> Branch:
@@ -163,23 +169,34 @@ def review_tree(repository: Repository, branch: Branch, *, pushed: bool) -> Repo
     base = sent or tip or head
     if repository.is_ancestor(base.sha, head.sha):
         base = head
-    return _linked_tree(repository, branch, base)
+    with only_one(repository):
+        return _linked_tree(repository, branch, base)
 
 
 def keep_branch(repository: Repository, branch: Branch, tip: Commit) -> None:
     """Let a local branch name the commit that was made for it."""
-    message = "exporter snapshot"
-    repository.git("update-ref", "-m", message, branch.ref, tip.sha)
+    old = repository.find(branch.ref)
+    if old != tip:
+        repository.move_ref(branch.ref, "exporter snapshot", tip.sha, old.sha if old else "")
 
 
 def _linked_tree(repository: Repository, branch: Branch, base: Commit) -> Repository:
     place = repository.private_dir / "branches" / segment(branch.name)
     try:
         return _checked_out(Repository(place), base)
+    except Refused:
+        raise  # another run is at work there
     except (ExporterError, OSError):
-        shutil.rmtree(place, ignore_errors=True)
+        return _new_tree(repository, place, base.sha)
+
+
+def _new_tree(repository: Repository, place: Path, commit: str) -> Repository:
+    """Make a linked work tree, whatever a killed run left there."""
+    shutil.rmtree(place, ignore_errors=True)
     repository.git("worktree", "prune")
-    repository.git("worktree", "add", "--quiet", "--force", "--detach", str(place), base.sha)
+    # Twice: a run that was killed while git made the tree has left it locked.
+    command = ["worktree", "add", "--quiet", "--force", "--force", "--detach"]
+    repository.git(*command, str(place), commit)
     return Repository(place)
 
 
@@ -199,45 +216,52 @@ def _catch_up(repository: Repository, branch: Branch, author: str | None) -> Git
 
     A remote that cannot be reached is returned: the snapshot can be taken all the same.
     """
-    try:
-        sent = _remote_tip(repository, branch)
-    except GitError as error:
-        return error
-    head = repository.head()
-    if sent is None or head is None or repository.is_ancestor(sent.sha, head.sha):
-        return None
     with only_one(repository):
         recover(repository)
+        try:
+            sent = _remote_tip(repository, branch)
+        except GitError as error:
+            return error
+        head = repository.head()
+        if sent is None or head is None or repository.is_ancestor(sent.sha, head.sha):
+            return None
         unsent = _unsent(repository, sent, head)
-        ours = [sha for sha, mark in unsent if mark is Mark.SNAPSHOT]
-        if len(ours) == len(unsent):
-            repository.git("reset", "--quiet", "--keep", sent.sha)
-        else:
-            _rebase(repository, sent, unsent, author)
+        theirs = [sha for sha, mark in unsent if mark is not Mark.SNAPSHOT]
+        go_to(repository, _rebased(repository, sent, theirs, author) if theirs else sent)
     return None
 
 
-def _rebase(
-    repository: Repository, base: Commit, unsent: list[tuple[str, Mark]], author: str | None
-) -> None:
-    """Put people's commits on a new base, without the snapshots that are newer than they are."""
-    newest = next(sha for sha, mark in unsent if mark is not Mark.SNAPSHOT)
-    repository.git("reset", "--quiet", "--keep", newest)
+def _rebased(
+    repository: Repository, base: Commit, theirs: Sequence[str], author: str | None
+) -> Commit:
+    """Put people's commits, newest first, on a new base; the work tree stays as it is.
+
+    Raises:
+        Refused: they conflict with it.
+    """
+    place = repository.private_dir / "rebase"
+    tree = _new_tree(repository, place, base.sha)
     try:
-        repository.git("rebase", "--quiet", base.sha, env=_committer(author))
+        for sha in reversed(theirs):
+            command = ["rebase", "--quiet", "--onto", "HEAD", f"{sha}^", sha]
+            tree.git(*command, env=_committer(author))
+        return tree.resolve("HEAD")
     except GitError as error:
-        repository.git("rebase", "--abort")
         raise Refused(
             f"commits in {repository.root} that were never pushed conflict with the remote's",
             hint="run `git pull --rebase` there and settle the conflict, then run again",
         ) from error
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        repository.git("worktree", "prune")
 
 
 def _unsent(repository: Repository, base: Commit, head: Commit) -> list[tuple[str, Mark]]:
-    """Return the commits that the remote does not have, newest first."""
+    """Return the commits that the remote does not have, newest first; merges are left out."""
     listing = repository.git(
-        "log", "-z", "--no-show-signature", "--format=%H%n%B", f"{base.sha}..{head.sha}"
-    )
+        "log", "-z", "--no-show-signature", "--topo-order", "--no-merges", "--format=%H%n%B",
+        f"{base.sha}..{head.sha}",
+    )  # fmt: skip
     records = listing.decode(errors="replace").split("\0")
     return [(sha, mark_of(rest)) for sha, _, rest in (r.partition("\n") for r in records) if sha]
 
@@ -255,7 +279,8 @@ def _push(repository: Repository, branch: Branch) -> bool:
     if sent and not repository.is_ancestor(sent.sha, head.sha):
         return False
     try:
-        _network(repository, "push", "--quiet", branch.remote, f"{head.sha}:{branch.ref}")
+        with repository.moving(branch.tracking, head.sha):
+            _network(repository, "push", "--quiet", branch.remote, f"{head.sha}:{branch.ref}")
     except GitError:
         now = _remote_tip(repository, branch)
         if now == sent or (now and repository.is_ancestor(now.sha, head.sha)):
@@ -272,7 +297,8 @@ def _remote_tip(repository: Repository, branch: Branch) -> Commit | None:
     sha = listing[0].decode()
     found = repository.find(sha)
     if found is None:
-        _network(repository, "fetch", "--quiet", "--no-tags", branch.remote, branch.ref)
+        with repository.moving(branch.tracking, sha):
+            _network(repository, "fetch", "--quiet", "--no-tags", branch.remote, branch.ref)
         found = repository.find(sha)
     return found or repository.resolve("FETCH_HEAD")
 

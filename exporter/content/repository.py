@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +19,9 @@ from git.exc import GitCommandError, GitCommandNotFound
 
 from exporter.content.index import (
     changed_index,
-    drop_dead_locks,
-    moving_branch,
+    drop_dead_index_lock,
+    drop_dead_ref_locks,
+    moving_refs,
     scratch_index,
 )
 from exporter.errors import GitError, UsageError
@@ -27,6 +29,7 @@ from exporter.errors import GitError, UsageError
 __all__ = ["Commit", "Repository"]
 
 _IN_PROGRESS = ("MERGE_HEAD", "rebase-merge", "rebase-apply", "CHERRY_PICK_HEAD", "REVERT_HEAD")
+_SUBMODULE = "160000"
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
@@ -116,11 +119,14 @@ class Repository:
         return status == 0
 
     def log(self, base: str | None, target: str, folder: str) -> list[dict[str, str]]:
-        """Return the commits after `base` that touch a folder: hash and subject, newest first."""
-        span = f"{base}..{target}" if base else target
-        listing = self._text("log", "--format=%H%x00%s", span, "--", f"{folder}/")
-        rows = (line.split("\0", 1) for line in listing.splitlines())
-        return [{"commit": sha, "subject": subject} for sha, subject in rows]
+        """Return the commits after `base` that touch a folder, newest first."""
+        span, keys = (
+            f"{base}..{target}" if base else target,
+            ("commit", "subject", "author", "date"),
+        )
+        listing = self._text("log", "--format=%H%x00%s%x00%an%x00%aI", span, "--", f"{folder}/")
+        rows = (line.split("\0") for line in listing.split("\n") if line)
+        return [dict(zip(keys, row, strict=True)) for row in rows]
 
     def tree(self, commit: str, folder: str) -> dict[str, str]:
         """Return the blob hashes of the files below a folder, by path relative to the folder."""
@@ -151,6 +157,24 @@ class Repository:
             path.decode(errors="surrogateescape")[start:] for path in listing.split(b"\0") if path
         }
 
+    def differing(self, old: str, new: str) -> dict[str, str]:
+        """Return the files that differ between two commits: the newer one's blobs, empty for none.
+
+        Submodules are left out.
+        """
+        listing = self._bytes(
+            "diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", old, new
+        )
+        parts = listing.decode(errors="surrogateescape").split("\0")
+        entries = (
+            (meta.split(), path) for meta, path in zip(parts[::2], parts[1::2], strict=False)
+        )
+        return {
+            path: blob.strip("0") and blob
+            for (was, mode, _, blob, _), path in entries
+            if _SUBMODULE not in (was.lstrip(":"), mode)
+        }
+
     def blobs(self, hashes: Iterable[str]) -> Iterator[bytes]:
         """Yield the contents of blobs in the order asked for, through one git process."""
         wanted = list(hashes)
@@ -172,6 +196,15 @@ class Repository:
                 yield stream.read(int(header[2]))
                 stream.read(1)
             process.wait()
+
+    def check_out_aside(self, commit: Commit, paths: Sequence[str], folder: Path) -> None:
+        """Write files of a commit below a folder of ours, as git would into the work tree."""
+        index = scratch_index(self.private_dir)
+        environment = {"GIT_INDEX_FILE": str(index)}
+        self._run(["read-tree", commit.sha], env=environment)
+        command = ["checkout-index", "--quiet", f"--prefix={folder}/", "-z", "--stdin"]
+        self._run(command, feed=_listing(paths), env=environment)
+        index.unlink()
 
     def dirty_paths(self, folder: str) -> list[str]:
         """Return what is uncommitted below a folder: changed, staged or untracked."""
@@ -206,14 +239,39 @@ class Repository:
             GitError: a lost race, or git failed; HEAD is as it was.
             UsageError: git does not know in whose name to commit.
         """
-        listing = "".join(f"{path}\0" for path in paths).encode(errors="surrogateescape")
+        listing = _listing(paths)
         with changed_index(self.private_dir) as index:
             sha = self._commit_object(message, listing, author, parent)
-            old = parent.sha if parent else "0" * len(sha)
-            with moving_branch(self.private_dir, sha):
-                self._run(["update-ref", "-m", message.splitlines()[0], "HEAD", sha, old])
+            self.move_ref("HEAD", message.splitlines()[0], sha, parent.sha if parent else "")
             self._stage(listing, index)
         return self.resolve(sha)
+
+    def move_ref(self, ref: str, why: str, new: str, old: str) -> None:
+        """Let a ref name another commit, if it still is at `old`; an empty one is no commit.
+
+        Raises:
+            GitError: a lost race, or git failed; the ref is as it was.
+        """
+        with self.moving(ref, new):
+            self._run(["update-ref", "-m", why, ref, new, old or "0" * len(new)])
+
+    def moving(self, ref: str, new: str) -> AbstractContextManager[None]:
+        """Note that a git is giving a ref another commit, so that its lock does not outlive it."""
+        drop_dead_ref_locks(self.private_dir, self._lock_of)
+        behind = self._run(["symbolic-ref", "-q", ref], check=False)[1].decode().split()
+        return moving_refs(self.private_dir, new, [ref, *behind])
+
+    def advance(self, new: Commit, old: Commit, paths: Sequence[str]) -> None:
+        """Move HEAD's branch from one commit to another, of which the files are in place.
+
+        `paths` are those that differ.
+
+        Raises:
+            GitError: a lost race, or git failed.
+        """
+        with changed_index(self.private_dir) as index:
+            self.move_ref("HEAD", "exporter: catch up", new.sha, old.sha)
+            self._stage(_listing(paths), index)
 
     def revert(self, ref: str, *, author: str | None) -> Commit:
         """Commit the opposite of a commit, as `git revert` does.
@@ -232,18 +290,16 @@ class Repository:
 
     def stage(self, paths: Sequence[str]) -> None:
         """Put paths into the index as they stand in the work tree."""
-        listing = "".join(f"{path}\0" for path in paths).encode(errors="surrogateescape")
         with changed_index(self.private_dir) as index:
-            self._stage(listing, index)
+            self._stage(_listing(paths), index)
 
     def drop_dead_locks(self) -> None:
         """Remove what a killed run of ours left locked; the caller keeps other runs out."""
-        drop_dead_locks(self.private_dir, self._branch_locks)
+        drop_dead_index_lock(self.private_dir)
+        drop_dead_ref_locks(self.private_dir, self._lock_of)
 
-    def _branch_locks(self) -> list[Path]:
-        branch = self._run(["symbolic-ref", "-q", "HEAD"], check=False)[1].decode().strip()
-        names = ["HEAD.lock", *([f"{branch}.lock"] if branch else [])]
-        return [self.root / self._text("rev-parse", "--git-path", name) for name in names]
+    def _lock_of(self, ref: str) -> Path:
+        return self.root / self._text("rev-parse", "--git-path", f"{ref}.lock")
 
     def _commit_object(
         self, message: str, listing: bytes, author: str | None, parent: Commit | None
@@ -324,6 +380,10 @@ class Repository:
                     f"git {arguments[0]} failed in {self._git.working_dir}: {reason}"
                 ) from error
         return status, out, problem
+
+
+def _listing(paths: Iterable[str]) -> bytes:
+    return "".join(f"{path}\0" for path in paths).encode(errors="surrogateescape")
 
 
 def _identity(author: str | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ written and no commit is made where the content is what HEAD has.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,10 +27,15 @@ __all__ = [
     "SnapshotOptions",
     "SnapshotResult",
     "affected_by",
+    "last_snapshot_at",
     "refuse_unclean",
     "snapshot_folder",
     "take_snapshot",
 ]
+
+
+_DONE = "last-snapshot"
+"""Touched whenever a snapshot went well, also one that changed nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,10 @@ def take_snapshot(
         extra = options.extra_fields
         found = compare(repository, source, options.folder, extra, full=options.full)
         with closing(found.texts):
-            return _take(repository, found, options)
+            result = _take(repository, found, options)
+        with suppress(OSError):  # the snapshot is done, whether or not this can be noted
+            (repository.private_dir / _DONE).touch()
+        return result
 
 
 def affected_by(repository: Repository, source: Source, options: SnapshotOptions) -> set[str]:
@@ -140,6 +148,19 @@ def snapshot_folder(repository: Repository, folder: Path) -> str:
             hint="correct `snapshot.path` in exporter.yaml",
         ) from error
     return relative.as_posix()
+
+
+def last_snapshot_at(repository: Repository, folder: str) -> int | None:
+    """Return when a snapshot last went well, in Unix seconds; None where there was none.
+
+    What every clone knows is the newest snapshot's commit; the one that took it also knows of later
+    ones that found nothing changed.
+    """
+    query = ("log", "-1", "--no-show-signature", "--format=%ct", "--grep=^Exporter-Snapshot:")
+    found = repository.git(*query, "HEAD", "--", folder).split() if repository.head() else []
+    done = repository.private_dir / _DONE
+    here = [int(done.stat().st_mtime)] if done.exists() else []
+    return max([*map(int, found), *here], default=None)
 
 
 def _take(repository: Repository, found: Comparison, options: SnapshotOptions) -> SnapshotResult:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from exporter.content.repository import Repository
 from exporter.errors import GitError
@@ -43,6 +44,7 @@ class Texts:
             try:
                 self._spool.seek(self._end)
                 self._spool.write(data)
+                self._spool.flush()
             except OSError as error:
                 raise GitError(
                     f"{self._repository.root}: there is no room to take a snapshot in: "
@@ -71,7 +73,8 @@ class Texts:
 
     def close(self) -> None:
         """Give the spool's room back."""
-        self._spool.close()
+        with suppress(OSError):  # what a full disk refused would be written once more
+            self._spool.close()
 
     def _spooled(self, start: int, length: int) -> bytes:
         self._spool.seek(start)

@@ -60,11 +60,11 @@ class Watch:
             why = self._reason()
             if why:
                 self._take(why)
+            elif self._failures:
+                self.say("works again")
         except (ExporterError, OSError) as error:
             return self._failed(error)
-        if self._failures:
-            self.say("works again")
-            self._failures = 0
+        self._failures = 0
         return self.pace.poll_s
 
     def _reason(self) -> str:

@@ -2,28 +2,25 @@
 
 Before the first file is touched, `intent.json` inside `.git` lists what is going to be written; it
 is removed after the commit. A run that finds one puts those files back, unless somebody else has
-edited them since. Each file is written under a temporary name and renamed.
+edited them since. Each file is written under a temporary name and renamed. git writes a file in its
+place, bit by bit, so going over to another commit is done here too, by the same rules.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.content.repository import Repository
+from exporter.content.index import take_flock
+from exporter.content.repository import Commit, Repository
 from exporter.content.texts import Texts
 from exporter.errors import GitError, Refused
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - Windows has no flock
-    fcntl = None  # type: ignore[assignment]
-
-__all__ = ["Writes", "finished", "only_one", "recover", "write"]
-
+__all__ = ["Writes", "finished", "go_to", "only_one", "recover", "write"]
 
 _TEMPORARY = ".~snapshot"
 
@@ -48,17 +45,18 @@ def only_one(repository: Repository) -> Iterator[None]:
 
     Raises:
         Refused: another process holds the lock; the system frees it when that process ends.
+        GitError: the disk is full or refuses, in the block too.
     """
-    lock = repository.private_dir / "lock"
-    with lock.open("a+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise Refused(
-                f"another snapshot is running in {repository.root}",
-                hint="wait until it has ended; it is safe to run again then",
-            ) from error
-        yield
+    try:
+        with (repository.private_dir / "lock").open("ab+") as handle:
+            if not take_flock(handle):
+                raise Refused(
+                    f"another snapshot is running in {repository.root}",
+                    hint="wait until it has ended; it is safe to run again then",
+                )
+            yield
+    except OSError as error:
+        raise _disk_refused(repository, error) from error
 
 
 def write(repository: Repository, writes: Writes, texts: Texts) -> None:
@@ -67,20 +65,38 @@ def write(repository: Repository, writes: Writes, texts: Texts) -> None:
     Raises:
         GitError: the disk is full or refuses; what was written is undone.
     """
-    planned = {**writes.blobs, **dict.fromkeys(writes.deletions, "")}
-    try:
-        _write_file(_intent(repository), json.dumps(planned).encode())
+    with _undone_at_failure(repository):
+        _intend(repository, {**writes.blobs, **dict.fromkeys(writes.deletions, "")})
         contents = texts.blobs(writes.blobs.values())
         for path, data in zip(writes.blobs, contents, strict=True):
             _write_file(repository.root / path, data)
         for path in writes.deletions:
             _delete(repository.root, path)
-    except OSError as error:
-        recover(repository)
-        raise GitError(
-            f"the work tree could not be written: {error.strerror}: {error.filename}",
-            hint="make room or mend the permissions; nothing was committed",
-        ) from error
+
+
+def go_to(repository: Repository, commit: Commit) -> None:
+    """Bring the branch that is checked out to another commit, and the files that differ with it.
+
+    The caller keeps other snapshots out.
+
+    Raises:
+        Refused: there are uncommitted edits in such files.
+        GitError: git failed, or the disk is full; everything is as it was.
+    """
+    head = repository.resolve("HEAD")
+    planned = repository.differing(head.sha, commit.sha)
+    edited = sorted(planned.keys() & set(repository.dirty_paths(".")))
+    if edited:
+        raise Refused(
+            f"uncommitted edits in {repository.root} are in the way of the remote's: "
+            + ", ".join(edited[:5]),
+            hint="commit them or drop them, then run again",
+        )
+    with _undone_at_failure(repository):
+        _intend(repository, planned)
+        _place(repository, commit, planned)
+        repository.advance(commit, head, sorted(planned))
+    finished(repository)
 
 
 def finished(repository: Repository) -> None:
@@ -104,34 +120,78 @@ def recover(repository: Repository) -> bool:
         planned = {}
     for path in planned:
         (repository.root / path).with_name(_TEMPORARY).unlink(missing_ok=True)
-    with closing(Texts(repository)) as texts:
-        _put_back(repository, planned, texts)
+    _put_back(repository, planned)
     intent.unlink()
     return True
 
 
-def _put_back(repository: Repository, planned: Mapping[str, str], texts: Texts) -> None:
+def _put_back(repository: Repository, planned: Mapping[str, str]) -> None:
     """Make files HEAD's again where they are as planned, in the work tree and in the index."""
-    root, head = repository.root, repository.head()
+    head = repository.head()
     committed = repository.files(head.sha) if head else {}
-    found = {path: _blob_of(root / path, texts) for path in planned}
-    ours = {path for path, blob in found.items() if blob == planned[path]}
-    differing = [path for path in sorted(ours) if committed.get(path, "") != planned[path]]
-    back = [path for path in differing if path in committed]
-    for path, data in zip(back, texts.blobs(committed[path] for path in back), strict=True):
-        _write_file(root / path, data)
+    found = _blobs_of(repository, planned)
+    ours = [path for path in sorted(planned) if found[path] == planned[path]]
     for path, blob in found.items():
-        if path not in committed and (path in ours or not blob):
-            _delete(root, path)  # or the empty folder that was made for it
-    repository.stage(sorted(ours))
+        if path not in committed and (blob == planned[path] or not blob):
+            _delete(repository.root, path)  # or the empty folder that was made for it
+    if head:
+        differing = (path for path in ours if committed.get(path, "") != planned[path])
+        _place(repository, head, {path: committed.get(path, "") for path in differing})
+    repository.stage(ours)
+
+
+def _place(repository: Repository, commit: Commit, files: Mapping[str, str]) -> None:
+    """Make files those of a commit, with their modes and as git's filters have them."""
+    root, aside = repository.root, repository.private_dir / "aside"
+    shutil.rmtree(aside, ignore_errors=True)
+    for path, blob in files.items():
+        if not blob:
+            _delete(root, path)
+    there = [path for path, blob in files.items() if blob]
+    repository.check_out_aside(commit, there, aside)
+    for path in there:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        temporary = (root / path).with_name(_TEMPORARY)
+        shutil.copy(aside / path, temporary, follow_symlinks=False)
+        temporary.replace(root / path)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _undone_at_failure(repository: Repository) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, GitError) as error:
+        with suppress(OSError, GitError):  # where there is no room for that, the next run does it
+            recover(repository)
+        if isinstance(error, GitError):
+            raise
+        raise _disk_refused(repository, error) from error
+
+
+def _disk_refused(repository: Repository, error: OSError) -> GitError:
+    return GitError(
+        f"the clone could not be written: {error.strerror}: {error.filename or repository.root}",
+        hint="make room or mend the permissions, then run again; nothing was committed",
+    )
 
 
 def _intent(repository: Repository) -> Path:
     return repository.private_dir / "intent.json"
 
 
-def _blob_of(file: Path, texts: Texts) -> str:
-    return texts.hash(file.read_bytes()) if file.is_file() else ""
+def _intend(repository: Repository, planned: Mapping[str, str]) -> None:
+    """Note which blobs files are going to have; an empty one: none."""
+    _write_file(_intent(repository), json.dumps(planned).encode())
+
+
+def _blobs_of(repository: Repository, paths: Iterable[str]) -> dict[str, str]:
+    """Return the blobs that files of the work tree would be; empty where there is none."""
+    blobs = dict.fromkeys(paths, "")
+    files = [path for path in blobs if "\n" not in path and (repository.root / path).is_file()]
+    listing = "".join(f"{path}\n" for path in files).encode(errors="surrogateescape")
+    hashes = repository.git("hash-object", "--stdin-paths", feed=listing).decode().split()
+    return blobs | dict(zip(files, hashes, strict=True))
 
 
 def _write_file(file: Path, data: bytes) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.sql.elements import quoted_name
 
 from exporter.core.diagnosis import Check, Health
 from exporter.core.model import CURRICULUM, DOCTYPES, ExtraFields
+from exporter.errors import SourceError
 from exporter.source.address import is_sqlite, open_engine, parse_url, shown, translated
 from exporter.source.columns import (
     Columns,
@@ -61,10 +62,16 @@ def check_database(url: str, extra_fields: ExtraFields, *, item_may_lack: bool) 
     with translated(shown(parsed)), engine.connect() as connection:
         yield _good("connection", f"{shown(parsed)}: {_server(connection)}")
         existing = existing_columns(connection)
-        yield from _check_tables(connection, parsed, existing)
-        yield from _check_columns(existing, item_may_lack=item_may_lack)
+        missing = missing_report(existing, shown(parsed))
+        if missing:
+            yield _missing(connection, parsed, missing)
+        else:
+            yield from _check_tables(connection, existing)
+            yield from _check_columns(existing, item_may_lack=item_may_lack)
         if not is_sqlite(parsed):
             yield from _check_privileges(connection, str(parsed.database))
+    if missing:
+        return
     with open_source(url, extra_fields).view():
         yield _good("consistent view", "all tables can be read in one read-only transaction")
 
@@ -110,15 +117,16 @@ def _server(connection: Connection) -> str:
     return f"connected, server {version}"
 
 
-def _check_tables(connection: Connection, url: URL, existing: Columns) -> Iterator[Check]:
-    missing = missing_report(existing, shown(url))
-    if missing:
-        hint = missing.hint
-        if not is_sqlite(url):
-            statements = grant_statements(str(url.database), _user(connection))
-            hint += "\nif the tables are there:\n" + "\n".join(statements)
-        yield Check(AREA, "tables", Health.PROBLEM, missing.message, hint)
-        return
+def _missing(connection: Connection, url: URL, missing: SourceError) -> Check:
+    """Tell of missing tables; nothing else can be said of them then."""
+    hint = missing.hint
+    if not is_sqlite(url):
+        statements = grant_statements(str(url.database), _user(connection))
+        hint += "\nif the tables are there:\n" + "\n".join(statements)
+    return Check(AREA, "tables", Health.PROBLEM, missing.message, hint)
+
+
+def _check_tables(connection: Connection, existing: Columns) -> Iterator[Check]:
     for name in existing:
         source = table(quoted_name(name, quote=True))
         connection.execute(select(literal_column("1")).select_from(source).limit(1)).all()

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
-from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from exporter.core.model import CURRICULUM, DOCTYPES, GRADE, LESSON, PLAN, SUBJECT
@@ -45,7 +45,7 @@ Edit = tuple[str, int, int, int]
 class EditedSite:
     """A site's database and what is needed to edit it."""
 
-    url: str
+    engine: Engine
     serial: int = 0
     bin: list[tuple[str, dict[str, object]]] = field(default_factory=list)
     """Rows that were deleted and may be restored."""
@@ -71,7 +71,7 @@ class EditedSite:
                     raise
 
     def _writing(self) -> AbstractContextManager[Connection]:
-        return create_engine(self.url, poolclass=NullPool).begin()
+        return self.engine.begin()
 
     def next_row(self) -> str:
         """Return a fresh child row's name."""

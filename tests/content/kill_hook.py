@@ -1,14 +1,15 @@
 """Kills this process (SIGKILL) at the n-th thing that it does to files or through git.
 
-Run as a program: N and then the arguments of `tests.content.one_snapshot`. What counts is told by
-Python's audit events, so no call of the program under test is forgotten.
+What counts is told by Python's audit events, so no call of the program under test is forgotten.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 __all__ = ["arm"]
@@ -19,8 +20,8 @@ _ALWAYS = frozenset(
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
-def arm(at: int, root: Path) -> None:
-    """Kill this process before the `at`-th such event below `root`; 0 counts only."""
+def arm(at: int, root: Path, tell: Callable[[str], None]) -> None:
+    """Kill this process before the `at`-th such event below `root`; tell each one's kind."""
     seen = 0
 
     def watch(event: str, arguments: tuple[object, ...]) -> None:
@@ -30,8 +31,7 @@ def arm(at: int, root: Path) -> None:
         seen += 1
         if seen == at:
             os.kill(os.getpid(), signal.SIGKILL)
-        if at == 0:
-            os.write(2, f"event {seen} {event}\n".encode())
+        tell(f"{event} {_kind(arguments)}")
 
     sys.addaudithook(watch)
 
@@ -46,3 +46,15 @@ def _counts(event: str, arguments: tuple[object, ...], root: Path) -> bool:
 
 def _below(path: str | os.PathLike[str], root: Path) -> bool:
     return os.fspath(path).startswith(str(root))
+
+
+def _kind(arguments: tuple[object, ...]) -> str:
+    """Return git's subcommand, or the file's name without what differs from run to run."""
+    first, second = (*arguments, None)[:2]
+    if isinstance(second, (list, tuple)):  # subprocess.Popen(executable, arguments, …)
+        return " ".join(second[: 3 if "worktree" in second else 2])
+    if not isinstance(first, (str, bytes, os.PathLike)):
+        return ""
+    name = Path(os.fsdecode(first)).name
+    special = re.match(r"index\.|intent|digests|lock$|moving\.|\.~|\.git$", name)
+    return re.sub(r"(?<=moving\.).*", "…", name) if special else Path(name).suffix

@@ -91,7 +91,7 @@ def test_a_revert_commit_each(school: SchoolRepository) -> None:
     school.git("revert", "--no-edit", second, first)
     school.settle(A, B)
     school.database.edit(A, title="A is bad")
-    school.settle(A, B)
+    school.settle(A, B, git_knows=False)
 
 
 def test_a_partial_revert_by_hand_needs_no_words_of_git(school: SchoolRepository) -> None:
@@ -117,6 +117,37 @@ def test_words_that_a_person_wrote_are_no_rollback(school: SchoolRepository) -> 
     school.takes_everything()
 
 
+def test_a_reverted_hand_edit_that_the_database_never_had_is_no_hold(
+    school: SchoolRepository,
+) -> None:
+    file = school.folder / school.path("A.yaml")
+    file.write_text(file.read_text().replace("A is good", "A is mine"))
+    school.commit("My words")
+    school.git("revert", "--no-edit", "HEAD")
+    school.settle()
+
+
+def test_a_reverted_document_of_ones_own_is_no_hold(school: SchoolRepository) -> None:
+    own = (school.folder / school.path("A.yaml")).with_name("Mine.yaml")
+    own.write_text("name: Mine\ntitle: Mine\n")
+    school.commit("Mine")
+    school.git("revert", "--no-edit", "HEAD")
+    school.settle()
+
+
+def test_a_hand_edit_reverted_on_top_of_a_rollback(school: SchoolRepository) -> None:
+    bad = school.snapshot_of(A="A is bad")
+    school.git("revert", "--no-edit", bad)
+    rollback = school.head
+    file = school.folder / school.path("A.yaml")
+    file.write_text(file.read_text().replace("A is good", "A is mine"))
+    school.commit("My words")
+    school.settle(A, snapshots=2)
+    school.git("revert", "--no-edit", "HEAD~2")
+    assert [one.commit for one in school.holds()] == [rollback]
+    school.settle(A)
+
+
 def test_two_rollbacks_in_a_row_hold_both_versions(school: SchoolRepository) -> None:
     bad = school.snapshot_of(A="A is bad")
     worse = school.snapshot_of(A="A is worse")
@@ -125,7 +156,7 @@ def test_two_rollbacks_in_a_row_hold_both_versions(school: SchoolRepository) -> 
     school.git("revert", "--no-edit", bad)
     school.settle(A, snapshots=2)
     school.database.edit(A, title="A is bad")
-    school.settle(A)
+    school.settle(A, git_knows=False)
 
 
 def test_the_revert_of_a_revert_lets_the_version_in(school: SchoolRepository) -> None:
@@ -206,6 +237,27 @@ class TestRevertPullRequest:
         school.settle(B)
         school.snapshot_of(A="A is bad")
         school.settle(B)
+
+    @pytest.mark.parametrize("way", ["merge", "squash", "rebase"])
+    @pytest.mark.parametrize("edit", ["addition", "deletion", "move"])
+    def test_every_kind_of_edit(self, school: SchoolRepository, edit: str, way: str) -> None:
+        before = {ref for ref in school.documents() if ref[1] != "New"}
+        match edit:
+            case "addition":
+                school.database.put(lesson("New", title="New"))
+            case "deletion":
+                school.database.delete(A)
+            case _:
+                school.database.edit(A, parent_topic="P")
+        bad = school.snapshot().commit
+        assert bad
+        school.git("switch", "--quiet", "--create", "revert-1")
+        school.git("revert", "--no-edit", bad.sha)
+        school.git("switch", "--quiet", "main")
+        school.snapshot_of(C="C is better")
+        _merge(school, way, "revert-1", "Take it back")
+        assert (set(school.documents()), school.parent("A")) == (before, "O")
+        school.settle(ref_of("New") if edit == "addition" else A)
 
     @pytest.mark.parametrize("way", ["merge", "squash", "rebase"])
     def test_a_revert_with_a_second_commit_on_top(self, school: SchoolRepository, way: str) -> None:

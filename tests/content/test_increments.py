@@ -7,12 +7,14 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import NullPool, create_engine
 
 from exporter.content.candidates import Candidate, Held, Holding, Version
 from exporter.content.comparing import compare
@@ -22,7 +24,7 @@ from exporter.content.texts import Texts
 from exporter.core.files import render
 from exporter.core.model import LESSON, PLAN, Ref
 from exporter.core.tree import grow, place_of
-from exporter.source.database import open_source
+from exporter.source.database import Source, open_source
 from tests.content.edits import Edit, EditedSite, edit_lists
 from tests.frappe_site import FrappeSite
 from tests.servers import MariaDBServer
@@ -54,9 +56,9 @@ def commit_all(repository: Repository) -> None:
     git(repository, "commit", "-q", "--allow-empty", "-m", "by hand")
 
 
-def expected(url: str) -> dict[str, bytes]:
+def expected(source: Source) -> dict[str, bytes]:
     """Return the snapshot folder of a site, the plain way."""
-    snapshot = grow(open_source(url).documents())
+    snapshot = grow(source.documents())
     return {
         path: render(snapshot.documents[ref], orphan=path.startswith("orphans/")).encode()
         for ref, path in snapshot.paths.items()
@@ -122,7 +124,9 @@ def stray(repository: Repository, _which: int) -> None:
 MISHAPS = {each.__name__: each for each in (forget, garble, commit_elsewhere, damage, stray)}
 
 
-def live_through(site: EditedSite, steps: list[Step]) -> None:
+def live_through(url: str, steps: list[Step]) -> None:
+    site, source = opened(url)
+    site.bin.clear()
     site.empty()
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -132,22 +136,28 @@ def live_through(site: EditedSite, steps: list[Step]) -> None:
             if mishap in MISHAPS:
                 MISHAPS[mishap](repository, which)
             options = replace(OPTIONS, full=mishap == "full")
-            result = take_snapshot(repository, open_source(site.url), options)
-            whole = hashes(repository, expected(site.url))
+            result = take_snapshot(repository, source, options)
+            whole = hashes(repository, expected(source))
             assert committed(repository) == whole
             assert git(repository, "status", "--porcelain") == ""
             assert result.documents == len(whole)
-            again = take_snapshot(repository, open_source(site.url), OPTIONS)
+            again = take_snapshot(repository, source, OPTIONS)
             assert (again.commit, again.changes) == (None, ())
         fresh = new_repository(folder / "fresh")
-        take_snapshot(fresh, open_source(site.url), OPTIONS)
+        take_snapshot(fresh, source, OPTIONS)
         assert committed(fresh) == committed(repository)
-        found = compare(repository, open_source(site.url), FOLDER, {}, full=True)
+        found = compare(repository, source, FOLDER, {}, full=True)
         with closing(found.texts):
             assert found.candidates() == []
 
 
-@settings(max_examples=1_000 if THOROUGH else 60, suppress_health_check=UNHURRIED)
+@cache
+def opened(url: str) -> tuple[EditedSite, Source]:
+    """Return a site's two ends, which keep the statements that they compiled."""
+    return EditedSite(create_engine(url, poolclass=NullPool)), open_source(url)
+
+
+@settings(max_examples=1_000 if THOROUGH else 80, suppress_health_check=UNHURRIED)
 @given(steps=sequences)
 def test_increments_are_exact_on_sqlite(
     tmp_path_factory: pytest.TempPathFactory, steps: list[Step]
@@ -156,7 +166,7 @@ def test_increments_are_exact_on_sqlite(
     url = f"sqlite:///{file}"
     if not file.exists():
         FrappeSite.create(url)
-    live_through(EditedSite(url), steps)
+    live_through(url, steps)
 
 
 @pytest.fixture(scope="module")
@@ -166,10 +176,10 @@ def mariadb_url(mariadb: MariaDBServer) -> Iterator[str]:
     mariadb.execute("DROP DATABASE increments")
 
 
-@settings(max_examples=200 if THOROUGH else 15, suppress_health_check=UNHURRIED)
+@settings(max_examples=1_000 if THOROUGH else 30, suppress_health_check=UNHURRIED)
 @given(steps=sequences)
 def test_increments_are_exact_on_mariadb(mariadb_url: str, steps: list[Step]) -> None:
-    live_through(EditedSite(mariadb_url), steps)
+    live_through(mariadb_url, steps)
 
 
 def test_what_is_held_stays_held_and_everything_else_flows(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from exporter.content.remote import (
 from exporter.content.repository import Repository
 from exporter.content.rollback import RollbackOptions, roll_back
 from exporter.content.snapshot import SnapshotOptions, SnapshotResult, take_snapshot
+from exporter.content.worktree import only_one
 from exporter.core.model import Document, Ref
 from exporter.errors import GitError, Refused, UsageError
 from tests.content.school_repository import FOLDER, MemoryDatabase, git, ref_of
@@ -295,3 +297,23 @@ class TestReviewBranch:
         world.database.edit(ref_of("B"), title="B is better")
         world.one.review("content")
         assert world.published("content") == world.database.rows
+
+    def test_a_run_was_killed_while_git_made_the_work_tree(self, world: World) -> None:
+        world.database.edit(ref_of("A"), title="A is better")
+        world.one.review("content")
+        private = world.one.repository.private_dir
+        shutil.rmtree(private / "branches" / "content")
+        (private.parent / "worktrees" / "content" / "locked").write_text("initializing")
+        world.database.edit(ref_of("B"), title="B is better")
+        world.one.review("content")
+        assert world.published("content") == world.database.rows
+
+    def test_a_run_that_is_at_work_in_it_is_left_alone(self, world: World) -> None:
+        world.database.edit(ref_of("A"), title="A is better")
+        world.one.review("content")
+        place = world.one.repository.private_dir / "branches" / "content"
+        (place / "half-written").touch()
+        refused = pytest.raises(Refused, match="another snapshot is running")
+        with only_one(Repository(place)), refused:
+            world.one.review("content")
+        assert (place / "half-written").exists()

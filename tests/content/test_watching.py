@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from exporter.content.watching import Pace, Watch
+from exporter.core.model import PLAN
 from exporter.errors import GitError, SourceError
+from tests.frappe_site import FrappeSite
+from tests.publish.test_outages import namespace
+from tests.server_process import ServerMissing, temporary_folder
+from tests.servers import MariaDBServer, new_mariadb, serving
 
 POLL, INTERVAL, THRESHOLD = 15.0, 300.0, 50
 
@@ -116,6 +125,92 @@ def test_what_fails_is_tried_again_later_and_later(error: Exception) -> None:
     assert failed == [300, 315, 345, 405, 525, 765, 1065, 1365]
     assert world.taken[1] == 1665
     assert all("\n" not in line for line in world.said)
+
+
+def test_a_mariadb_that_is_killed_and_starts_again_is_survived(tmp_path: Path) -> None:
+    """One line a cycle: a first snapshot, failures, that it works again, the next edit."""
+    with ExitStack() as open_ones:
+        folder = open_ones.enter_context(temporary_folder("exporter-watch-"))
+        server = _made(folder)
+        with serving(server):
+            server.execute("CREATE DATABASE site CHARACTER SET utf8mb4")
+            site = FrappeSite.create(server.url("site"))
+            site.add(PLAN, "P1", title="Plan")
+            site.add_branch()
+            subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+            url = json.dumps(site.url)
+            config = f"source: {{url: {url}}}\nwatch: {{poll: 1s, interval: 3s}}\n"
+            (tmp_path / "exporter.yaml").write_text(config)
+            watch = open_ones.enter_context(_watching(tmp_path))
+            first = _next_line(watch)
+        failures = [_next_line(watch), _next_line(watch)]
+        with serving(server):
+            again = _next_line(watch)
+            while "failed" in again:
+                again = _next_line(watch)
+            site.execute("UPDATE `tabMemora Lesson` SET title = 'New'")
+            edited = _next_line(watch)
+            while "nothing changed" in edited or "works again" in edited:
+                edited = _next_line(watch)
+            os.kill(watch.pid, signal.SIGTERM)
+            assert watch.wait(timeout=30) == 0
+    assert " first look: " in first
+    for line, pause in zip(failures, (1, 2), strict=True):
+        assert f" failed, next try in {pause} s: " in line
+        assert "server" in line
+        assert "(check host and port" in line or "(run the command again)" in line
+    assert "failed" not in again
+    assert edited.endswith("content: 1 lesson changed (Subject)\n")
+
+
+def _made(folder: Path) -> MariaDBServer:
+    try:
+        return new_mariadb(folder)
+    except ServerMissing as missing:
+        pytest.skip(f"NOT TESTED: {missing}")
+
+
+@contextmanager
+def _watching(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "exporter", "-C", str(folder), "watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _next_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout
+    return process.stdout.readline()
+
+
+def test_a_full_disk_is_survived_and_said_in_a_line(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*namespace(), sys.executable, "-m", "tests.content.full_disk", str(tmp_path)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    first, *failed, last = told["said"]
+    assert first.startswith("first look: ")
+    assert all(re.match(r"failed, next try in [12] s: .*No space left", one) for one in failed)
+    assert len(failed) >= 2
+    assert last.endswith("content: 1 lesson changed (Mathematics)")
+    *full, enough = told["ended"]
+    assert enough == [0, ""]
+    assert {status for status, _ in full} == {4}
+    assert len({error for _, error in full}) > 2, "the disk was full at one moment only"
+    assert not any("Traceback" in error for _, error in full)
+    assert (told["dirty"], told["same"]) == ("?? exporter.yaml", True)
+    assert [line.partition(":")[0] for line in told["log"]] == [
+        'Revert "content',
+        "content",
+        "content",
+    ]
 
 
 def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
