@@ -26,6 +26,10 @@ snapshot: .venv/runtime-installed ## write content-snapshot/ anew from the demo 
 	    Path("demo-site").mkdir(exist_ok=True); create_site(Path("demo-site/site.db"))'
 	$(BIN)/exporter snapshot --no-commit
 
+.PHONY: reference
+reference: .venv/dev-installed ## write the generated schemas and docs/json-reference.md anew
+	$(BIN)/python -m reference
+
 .PHONY: test
 test: .venv/dev-installed ## all tests, against a real git, MariaDB and S3 server
 	.ci/install-servers
@@ -49,9 +53,10 @@ check: .venv/dev-installed ## formatting, rules, types, layers, scripts and work
 	$(BIN)/lint-imports
 	$(BIN)/shellcheck .ci/run .ci/install-servers
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/actionlint $(WORKFLOWS)
-	$(BIN)/yamllint --strict $(WORKFLOWS)
-	$(BIN)/zizmor --offline --quiet $(WORKFLOWS)
+	$(BIN)/yamllint --strict $(WORKFLOWS) action.yml
+	$(BIN)/zizmor --offline --quiet $(WORKFLOWS) action.yml
 
 .PHONY: fix
 fix: .venv/dev-installed ## format, and mend what can be mended by rule

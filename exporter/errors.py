@@ -9,8 +9,10 @@
         ├── SourceError             4  the database
         ├── GitError                4  git or its remote
         ├── StoreError              4  an object store
-        │   └── StoreBusy           4  … that may do it at the next attempt
+        │   ├── StoreBusy           4  … that may do it at the next attempt
+        │   └── StoreUnusable       4  … that takes nothing at all: disk full, wrong keys
         └── PurgeError              4  the CDN's purge interface
+            └── PurgeBusy           4  … that is away, for this request and all others
 
 What is not in this tree is a bug: exit status 70, with a traceback. A message says what failed,
 on what, why, and what to do; it never holds a credential.
@@ -24,11 +26,13 @@ __all__ = [
     "ExporterError",
     "GitError",
     "OutsideError",
+    "PurgeBusy",
     "PurgeError",
     "Refused",
     "SourceError",
     "StoreBusy",
     "StoreError",
+    "StoreUnusable",
     "UsageError",
 ]
 
@@ -88,5 +92,13 @@ class StoreBusy(StoreError):
     """An object store is busy or out of reach; the same request may succeed a little later."""
 
 
+class StoreUnusable(StoreError):
+    """An object store takes no object at all until somebody mends it: a full disk, wrong keys."""
+
+
 class PurgeError(OutsideError):
     """The CDN did not accept a purge."""
+
+
+class PurgeBusy(PurgeError):
+    """The CDN's purge interface is busy or out of reach; no other purge is accepted now either."""

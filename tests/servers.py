@@ -40,8 +40,10 @@ __all__ = [
     "MariaDBDatabase",
     "MariaDBServer",
     "S3Server",
+    "new_mariadb",
     "running_mariadb",
     "running_s3",
+    "serving",
 ]
 
 
@@ -56,13 +58,16 @@ class MariaDBServer:
     """The reader's. It has SELECT on everything and may connect over TCP only."""
 
     def url(self, database: str = "") -> str:
-        """Return the SQLAlchemy URL of root on the socket; it may do anything."""
+        """Return the SQLAlchemy URL of root on the socket; it may do anything.
+
+        Without TLS, for which PyMySQL loads every certificate of the machine anew each time.
+        """
         return sqlalchemy.URL.create(
             "mysql+pymysql",
             username="root",
             host="localhost",
             database=database or None,
-            query={"unix_socket": str(self.socket), "charset": "utf8mb4"},
+            query={"unix_socket": str(self.socket), "charset": "utf8mb4", "ssl_disabled": "1"},
         ).render_as_string(hide_password=False)
 
     def tcp_url(self, database: str = "") -> str:
@@ -79,7 +84,9 @@ class MariaDBServer:
 
     def execute(self, *statements: str) -> None:
         """Run statements as root."""
-        opening = pymysql.connect(unix_socket=str(self.socket), user="root", autocommit=True)
+        opening = pymysql.connect(
+            unix_socket=str(self.socket), user="root", autocommit=True, ssl_disabled=True
+        )
         with closing(opening) as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
@@ -143,17 +150,29 @@ def running_mariadb() -> Iterator[MariaDBServer]:
         ServerMissing: Debian's `mariadb-server` is not installed.
         ServerFailed: it is, but did not answer in time.
     """
-    install, daemon = _mariadb_program("mariadb-install-db"), _mariadb_program("mariadbd")
     with temporary_folder("exporter-mariadb-") as folder:
-        server = MariaDBServer(socket=folder / "m.sock", port=free_ports(1)[0])
-        _initialise_mariadb(install, folder)
-        command = [daemon, *_mariadbd_options(folder, server.port)]
-        with running(command, folder, lambda: _mariadb_answers(server)):
+        server = new_mariadb(folder)
+        with serving(server):
             server.execute(
                 f"CREATE USER '{server.reader}'@'127.0.0.1' IDENTIFIED BY '{server.password}'",
                 f"GRANT SELECT ON *.* TO '{server.reader}'@'127.0.0.1'",
             )
             yield server
+
+
+def new_mariadb(folder: Path) -> MariaDBServer:
+    """Make a MariaDB's data directory in a folder; it does not run yet."""
+    _initialise_mariadb(_mariadb_program("mariadb-install-db"), folder)
+    return MariaDBServer(socket=folder / "m.sock", port=free_ports(1)[0])
+
+
+@contextmanager
+def serving(server: MariaDBServer) -> Iterator[None]:
+    """Run a MariaDB that was made before, with what it holds; it ends with SIGKILL."""
+    folder = server.socket.parent
+    command = [_mariadb_program("mariadbd"), *_mariadbd_options(folder, server.port)]
+    with running(command, folder, lambda: _mariadb_answers(server)):
+        yield
 
 
 def _initialise_mariadb(install: str, folder: Path) -> None:

@@ -11,25 +11,32 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import os
+import re
 import subprocess
 import sys
 import traceback
+from collections.abc import Mapping
+from gc import set_threshold  # not the module: a command of ours has its name
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import unquote
 
 import click
 
 from exporter import __version__
+from exporter.cli.actions import harmless, in_actions, tell_failure
 from exporter.cli.session import Session
 from exporter.errors import ExporterError
 
-__all__ = ["cli", "main"]
+__all__ = ["built_from", "cli", "main"]
 
 COMMANDS = {
     "init": "Scaffold a content repository.",
     "demo": "See the whole story on this machine, with nothing but Python and git.",
     "snapshot": "Write the database's content into git, as one commit.",
     "watch": "Take snapshots when content has changed, until stopped.",
+    "preview": "See in the browser what students will see.",
     "check": "Report every problem of the content.",
     "diff": "Show a change in people's words: who can open what, and every document.",
     "build": "Write the published JSON files to a folder.",
@@ -45,10 +52,16 @@ COMMANDS = {
     "explain": "Say why a plan shows a node as it does, or what made a published file.",
     "verify": "Compare what is on the CDN with the live release, and repair it.",
     "refresh": "Sign media URLs again before they expire.",
+    "gc": "Delete published files that no recent release needs.",
+    "github": "Say on GitHub what a workflow found out, and start the next one.",
     "doctor": "Try everything that a run needs, and say how to mend it.",
     "destroy": "Take a throw-away target down.",
 }
 BUG_EXIT_STATUS = 70
+_SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|_KEY", re.IGNORECASE)
+_SHORTEST_SECRET = 6
+"""A shorter value would be found in every second word."""
+_URL_PASSWORD = re.compile(r"://[^/@:\s]*:([^@\s]+)@")
 
 
 class _LazyGroup(click.Group):
@@ -116,15 +129,16 @@ def cli(
     ctx.obj = Session(
         config, folder, quiet=verbose is False, verbose=verbose is True, color=not no_color
     )
+    ctx.call_on_close(ctx.obj.end_progress)
 
 
 def _show_version(ctx: click.Context) -> NoReturn:
-    commit = _built_from()
+    commit = built_from()
     click.echo(f"exporter {__version__}{f' ({commit[:12]})' if commit else ''}")
     ctx.exit()
 
 
-def _built_from() -> str:
+def built_from() -> str:
     """Return the commit of this program, noted in the wheel or the checkout's; else nothing."""
     package = Path(__file__).parents[1]
     if (package / "COMMIT").is_file():
@@ -140,6 +154,7 @@ def _built_from() -> str:
 
 def main() -> NoReturn:
     """Run the command line and exit with the documented status."""
+    set_threshold(100_000, 20, 100)  # documents hold no cycles: looking for them costs a fifth
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # titles are in any script; JSON is UTF-8
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
@@ -163,10 +178,22 @@ def _status() -> int:
     except BrokenPipeError:
         return 141
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug, told as one
-        traceback.print_exc()
+        click.echo(harmless(without_secrets(traceback.format_exc(), os.environ)), err=True)
         click.echo(f"exporter {__version__} has a bug: please report the lines above", err=True)
         return _failed(error, BUG_EXIT_STATUS)
     return result if isinstance(result, int) else 0
+
+
+def without_secrets(text: str, environ: Mapping[str, str]) -> str:
+    """Return text without what the environment holds of secrets: a bug's message may hold any."""
+    for name, value in environ.items():
+        in_url = _URL_PASSWORD.search(value)
+        secrets = {in_url[1], unquote(in_url[1])} if in_url else set()
+        if _SECRET_NAME.search(name) and len(value) >= _SHORTEST_SECRET:
+            secrets.add(value)
+        for secret in secrets:
+            text = text.replace(secret, "***")
+    return text
 
 
 def _failed(error: BaseException, status: int) -> int:
@@ -180,7 +207,9 @@ def _failed(error: BaseException, status: int) -> int:
 
 def _show(error: ExporterError) -> None:
     click.secho("error: ", fg="red", bold=True, nl=False, err=True)
-    click.echo(error.message, err=True)
+    click.echo(harmless(error.message), err=True)
     if error.hint:
         click.secho("  try: ", fg="cyan", nl=False, err=True)
-        click.echo(error.hint, err=True)
+        click.echo(harmless(error.hint), err=True)
+    if in_actions():
+        tell_failure(next((word for word in sys.argv[1:] if word in COMMANDS), ""), error)

@@ -60,7 +60,7 @@ def command(
 
     Errors hold back the plans that would show them; the exit status is then 1.
     """
-    from exporter.cli.reporting import findings_summary, write_outputs, write_summary
+    from exporter.cli.actions import findings_summary, write_outputs, write_summary
 
     checked = _check(session, ref, worktree=worktree)
     _tell(session, checked, "json" if as_json else form)
@@ -85,7 +85,8 @@ def _check(session: Session, ref: str | None, *, worktree: bool) -> _Checked:
 
 
 def _tell(session: Session, checked: _Checked, form: Format) -> None:
-    from exporter.cli.reporting import annotate, annotation_lines, tell_findings, tell_held
+    from exporter.cli.actions import annotate, annotation_lines
+    from exporter.cli.reporting import tell_findings, tell_held
     from exporter.cli.sarif import sarif_log
 
     findings, folder = checked.findings, checked.folder
@@ -98,11 +99,11 @@ def _tell(session: Session, checked: _Checked, form: Format) -> None:
             session.out(json.dumps(log, ensure_ascii=False, indent=2))
         case "github":
             for line in annotation_lines(findings, folder):
-                session.out(line)
+                click.echo(line)
         case "text":
             tell_findings(session, findings, folder)
             tell_held(session, checked.held, folder)
-            annotate(session, findings, folder)
+            annotate(findings, folder)
 
 
 def _report(checked: _Checked) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def _report(checked: _Checked) -> dict[str, Any]:
         "commit": checked.commit,
         "errors": checked.errors,
         "warnings": checked.warnings,
-        "held": list(checked.held),
+        "held_plans": list(checked.held),
         "held_by": held_by_json(checked.held, checked.folder),
         "findings": [finding_json(found, checked.folder) for found in checked.findings],
     }

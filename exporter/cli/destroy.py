@@ -7,6 +7,7 @@ import json
 import click
 
 from exporter.cli.session import Session, is_terminal, pass_session
+from exporter.core.wording import counted
 from exporter.errors import UsageError
 
 __all__ = ["command"]
@@ -30,13 +31,14 @@ def command(session: Session, *, target: str, confirm: str | None, as_json: bool
     if as_json:
         report = {
             "target": target,
-            "files": done.files,
-            "records": done.records,
-            "purge_error": done.purge_error,
+            "files_deleted": done.files,
+            "records_deleted": done.records,
+            "purge_error": done.purge_error or None,
         }
         session.out(json.dumps(report, ensure_ascii=False, indent=2))
     else:
-        session.out(f"{target}: {done.files} files and {done.records} records deleted")
+        files, records = counted(done.files, "file"), counted(done.records, "record")
+        session.out(f"{target}: {files} and {records} deleted")
     if done.purge_error:
         session.say(f"not purged: {done.purge_error}; caches forget the files by themselves")
     return 4 if done.purge_error else 0

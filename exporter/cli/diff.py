@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from exporter.core.diff_report import DiffReport
     from exporter.core.release import Release
 
-__all__ = ["command", "diff_report", "show_diff"]
+__all__ = ["command", "diff_report", "show_diff", "side_of"]
 
 LIVE = "live"
 WORKTREE = "worktree"
@@ -66,9 +66,10 @@ def command(
     `worktree` the files as they stand on disk. Default: from live to worktree.
     """
     report = diff_report(session, base, target, site=site)
-    show_diff(session, report, "json" if as_json else form)
     if full:
         _write_full(session, report, session.folder / full)
+    _show_in_actions(report)
+    show_diff(session, report, "json" if as_json else form)
 
 
 def diff_report(
@@ -78,7 +79,7 @@ def diff_report(
     from exporter.build.diffing import diff_contents
 
     session.say(f"comparing {base} with {target}")
-    sides = (_side(session, base, site), _side(session, target, site))
+    sides = (side_of(session, base, site), side_of(session, target, site))
     purges = _count_purges(session, site)
     return diff_contents(*sides, session.check_rules, _holds(session, sides[1]), purges)
 
@@ -100,10 +101,23 @@ def show_diff(session: Session, report: DiffReport, form: Format) -> None:
             from exporter.cli.diff_rendering import terminal_text
 
             console = Console(no_color=not session.color, highlight=False, soft_wrap=True)
-            console.print(terminal_text(report), end="")
+            with console.capture() as told:
+                console.print(terminal_text(report), end="")
+            session.out(told.get().rstrip("\n"))
 
 
-def _side(session: Session, name: str, site: str | None) -> Side:
+def _show_in_actions(report: DiffReport) -> None:
+    """Write the job summary, where GitHub Actions runs this: all that a comment would say."""
+    from exporter.cli.actions import in_actions, write_summary
+
+    if in_actions():
+        from exporter.core.diff_markdown import markdown_summary
+
+        write_summary(markdown_summary(report))
+
+
+def side_of(session: Session, name: str, site: str | None) -> Side:
+    """Return the content that a ref names, or `live`, or `worktree`, and what people call it."""
     from exporter.build.diffing import Side
     from exporter.cli.workbench import read_content
 
@@ -164,14 +178,15 @@ def _behind(session: Session, live: Release) -> dict[str, Content]:
 def _count_purges(session: Session, site: str | None) -> CountPurges | None:
     """Return what counts the URLs to purge; nothing without a target whose settings are known.
 
-    A reviewer's machine has no credentials of the target, so its section may be unreadable there.
+    A reviewer's machine has no credentials of the target, so its section may be unreadable there;
+    and of several targets none is meant where none is named.
     """
-    from exporter.errors import ConfigError
+    from exporter.errors import UsageError
     from exporter.publish.edge import edge_of
 
     try:
         edge = edge_of(session.config.target(site))
-    except ConfigError:
+    except UsageError:
         if site:
             raise
         return None

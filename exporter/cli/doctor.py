@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.core.wording import counted
 
 if TYPE_CHECKING:
     from exporter.core.diagnosis import Check
@@ -55,7 +56,10 @@ def command(session: Session, *, target: str | None, as_json: bool) -> int:
         }
         session.out(json.dumps(report, ensure_ascii=False, indent=2))
     else:
-        session.out(f"{problems} problems, {warnings} warnings, {len(checks)} things tried")
+        session.out(
+            f"{counted(problems, 'problem')}, {counted(warnings, 'warning')}, "
+            f"{counted(len(checks), 'thing')} tried"
+        )
     return 4 if problems else 0
 
 

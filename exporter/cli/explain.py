@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.errors import UsageError
 
 if TYPE_CHECKING:
     from exporter.build.inspection import Inspection
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from exporter.core.model import Document
 
 __all__ = ["command"]
+
+_SHOWN_SUBJECTS = 5
 
 
 @click.command("explain")
@@ -46,18 +49,23 @@ def command(
     """
     from exporter.cli.explaining import node_report, tell_node
 
-    if node is None:
+    if node is None and "/" in subject:
         from exporter.cli.provenance import key_report, tell_key
 
         report = key_report(session, subject, target)
         tell = tell_key
     else:
-        from exporter.cli.workbench import read_content
+        from exporter.build.inspection import inspect
+        from exporter.cli.workbench import plan_of, read_content
 
         content = read_content(session, ref, worktree=worktree)
-        inspection = _inspected(session, content, subject)
+        if node is None:
+            raise _node_missing(content, subject)
+        plan_of(content, subject)
+        inspection = inspect(content, session.check_rules, {subject})
         document = _find_node(inspection, node, doctype)
-        report = node_report(session, content, inspection, (subject, document))
+        held = inspection.held.get(subject, ())
+        report = node_report(session, content, held, (subject, document))
         tell = tell_node
     if as_json:
         session.out(json.dumps(report, ensure_ascii=False, indent=2))
@@ -65,19 +73,20 @@ def command(
         tell(session, report)
 
 
-def _inspected(session: Session, content: Content, plan: str) -> Inspection:
-    """Return what a plan shows, and what is wrong with it.
+def _node_missing(content: Content, plan: str) -> UsageError:
+    """Return the error of somebody who named a plan alone, with what could be asked."""
+    from exporter.cli.workbench import plan_of
+    from exporter.core.access import listed_subjects
 
-    Raises:
-        UsageError: there is no such plan.
-    """
-    from exporter.build.inspection import inspect
-    from exporter.core.model import PLAN
-
-    snapshot = content.loaded.snapshot
-    if snapshot.find(PLAN, plan) is None:
-        raise _unknown("plan", plan, [found.name for found in snapshot.of_type(PLAN)])
-    return inspect(content, session.check_rules, {plan})
+    subjects = listed_subjects(plan_of(content, plan))
+    shown = ", ".join(subjects[:_SHOWN_SUBJECTS])
+    more = f" and {len(subjects) - _SHOWN_SUBJECTS} more" * (len(subjects) > _SHOWN_SUBJECTS)
+    return UsageError(
+        f"which part of plan {plan!r} is to be explained?",
+        hint=f"name a lesson, topic, unit or track after it, or one of its subjects: {shown}{more}"
+        if subjects
+        else "it lists no subject: `exporter check` says more",
+    )
 
 
 def _find_node(inspection: Inspection, name: str, doctype: str | None) -> Document:
@@ -86,8 +95,8 @@ def _find_node(inspection: Inspection, name: str, doctype: str | None) -> Docume
     Raises:
         UsageError: there is none, or there are several and nobody said which kind is meant.
     """
+    from exporter.cli.workbench import unknown
     from exporter.core.model import CURRICULUM, DOCTYPES
-    from exporter.errors import UsageError
 
     kinds = [kind for kind in CURRICULUM if doctype in (None, kind, DOCTYPES[kind].label)]
     if not kinds:
@@ -97,19 +106,9 @@ def _find_node(inspection: Inspection, name: str, doctype: str | None) -> Docume
     found = [one for kind in kinds if (one := snapshot.find(kind, name))]
     if not found:
         names = [known for kind, known in snapshot.documents if kind in kinds]
-        raise _unknown(doctype or "node", name, names)
+        raise unknown(doctype or "node", name, names)
     if len(found) > 1:
         labels = ", ".join(one.type.label for one in found)
         hint = f"choose one, as in --doctype {found[0].type.label}"
         raise UsageError(f"{name!r} is the name of more than one document: {labels}", hint=hint)
     return found[0]
-
-
-def _unknown(what: str, name: str, known: list[str]) -> Exception:
-    from difflib import get_close_matches
-
-    from exporter.errors import UsageError
-
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else "it goes by its `name`, as in the YAML files"
-    return UsageError(f"there is no {what} {name!r} in this content", hint=hint)

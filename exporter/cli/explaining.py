@@ -10,7 +10,6 @@ from exporter.core.explain import Decision, Evidence, Explanation, Question, exp
 from exporter.core.model import PLAN, Document, Ref
 
 if TYPE_CHECKING:
-    from exporter.build.inspection import Inspection
     from exporter.cli.session import Session
     from exporter.content.reading import Content
     from exporter.core.findings import Finding
@@ -21,17 +20,16 @@ Report = dict[str, Any]
 
 
 def node_report(
-    session: Session, content: Content, inspection: Inspection, asked: tuple[str, Document]
+    session: Session, content: Content, held: Sequence[Finding], asked: tuple[str, Document]
 ) -> Report:
-    """Return everything behind what a plan shows of a document, and what holds the plan back."""
+    """Return everything behind what a plan shows of a document; `held` holds the plan back."""
     from exporter.cli.reporting import finding_json
     from exporter.cli.workbench import findings_folder
 
-    snapshot, (name, node) = inspection.snapshot, asked
+    snapshot, (name, node) = content.loaded.snapshot, asked
     plan = snapshot.documents[PLAN, name]
     explanation = explain(snapshot, plan, node, session.check_rules.rules.default_access)
     folder = findings_folder(session)
-    held: Sequence[Finding] = inspection.held.get(name, ())
     return {
         "commit": content.commit.sha if content.commit else None,
         "plan": {"name": name, "title": plan.title},
@@ -87,7 +85,7 @@ def origin_json(origin: Origin) -> Report:
         "commit": origin.commit or None,
         "author": origin.author or None,
         "date": origin.date or None,
-        "summary": origin.summary or None,
+        "subject": origin.summary or None,
     }
 
 
@@ -162,7 +160,7 @@ def origin_line(origin: Mapping[str, Any]) -> str:
     place = f"{origin['file']}:{origin['line']}"
     if origin["commit"] is None:
         return f"{place}  (not committed)"
-    return f"{place}  ({origin['commit'][:10]}, {origin['author']}, {origin['date'][:10]})"
+    return f"{place}  ({origin['commit'][:12]}, {origin['author']}, {origin['date'][:10]})"
 
 
 def _written(value: object) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from exporter.cli.explaining import origin_json, origin_line
 from exporter.core.access import listed_subjects
+from exporter.core.addressing import plain_key
 from exporter.core.explain import Question, explain
 from exporter.core.model import LESSON, PLAN, UNIT, Document, Ref
 from exporter.errors import UsageError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from exporter.content.reading import Content
     from exporter.publish.provenance import Provenance
 
-__all__ = ["key_report", "tell_key"]
+__all__ = ["key_report", "last_change", "tell_key"]
 
 Report = dict[str, Any]
 
@@ -44,26 +45,29 @@ def key_report(session: Session, key: str, target: str | None) -> Report:
         "size": found.entry.size,
         "digest": found.entry.digest,
         "links": list(found.entry.links),
-        "release": {
-            "id": release.id,
-            "kind": release.kind.value,
-            "finished_at": release.finished_at,
-            "trigger": release.trigger,
-        },
-        "commit": _commit(session, found.commit),
+        "release": release.id,
+        "release_kind": release.kind.value,
+        "finished_at": release.finished_at,
+        "trigger": release.trigger,
+        **_commit(session, found.commit),
         **_content_report(session, found),
     }
 
 
 def _commit(session: Session, sha: str) -> Report:
-    """Return a commit's author, date and summary; null where it is not in this clone."""
+    """Return a commit's author, date and subject; null where it is not in this clone."""
     known = session.repository.find(sha) is not None
     told = ["", "", ""]
     if known:
         form = "--format=%an%x00%aI%x00%s"
         told = session.repository.git("show", "-s", form, sha).decode(errors="replace").split("\0")
-    author, date, summary = (part.strip() or None for part in told)
-    return {"sha": sha, "author": author, "date": date, "summary": summary}
+    author, date, subject = (part.strip() or None for part in told)
+    return {
+        "commit": sha,
+        "commit_author": author,
+        "commit_date": date,
+        "commit_subject": subject,
+    }
 
 
 def _content_report(session: Session, found: Provenance) -> Report:
@@ -88,7 +92,7 @@ def _content_report(session: Session, found: Provenance) -> Report:
             "name": document.name,
             "title": document.title,
             "file": f"{session.content_path}/{path}",
-            "last_change": _last_change(session, found.commit, path),
+            "last_change": last_change(session, found.commit, path),
         },
         "access": list(_accesses(session, content, inspection, document)),
     }
@@ -99,23 +103,26 @@ def _document(inspection: Inspection, found: Provenance) -> Document | None:
     snapshot = inspection.snapshot
     if found.plan is not None:
         keys = inspection.keys.get(found.plan)
-        ref: Ref | None = keys.owner(found.key) if keys else None
+        ref: Ref | None = None
+        if keys:
+            ref = keys.owner(found.key) or keys.owner(plain_key(found.key))
         return snapshot.documents.get(ref or (PLAN, found.plan))
     of_folder = {"lessons": (LESSON, inspection.lessons), "units": (UNIT, inspection.units)}
     doctype, shared = of_folder[found.key.split("/", 1)[0]]
-    named = (one for one in snapshot.of_type(doctype) if shared.key(one.name) == found.key)
+    forms = (found.key, plain_key(found.key))
+    named = (one for one in snapshot.of_type(doctype) if shared.key(one.name) in forms)
     return next(named, None)
 
 
-def _last_change(session: Session, commit: str, path: str) -> Report | None:
+def last_change(session: Session, commit: str, path: str) -> Report | None:
     """Return the last commit that touched a document's file, as of a commit."""
     form = "--format=%H%x00%an%x00%aI%x00%s"
     file = f"{session.content_path}/{path}"
     told = session.repository.git("log", "-1", form, commit, "--", f":(literal){file}")
     if not told.strip():
         return None
-    sha, author, date, summary = told.decode(errors="replace").strip().split("\0")
-    return {"sha": sha, "author": author, "date": date, "summary": summary}
+    sha, author, date, subject = told.decode(errors="replace").strip().split("\0")
+    return {"commit": sha, "author": author, "date": date, "subject": subject}
 
 
 def _accesses(
@@ -156,23 +163,22 @@ def _accesses(
 
 def tell_key(session: Session, report: Report) -> None:
     """Print what made a file."""
-    release, commit = report["release"], report["commit"]
-    out = session.out
+    sha, out = report["commit"][:12], session.out
     out(f"{report['key']} on {report['target']}", bold=True)
     out(f"  version {report['version']}, {report['size']:,} bytes, body {report['digest'][:16]}…")
-    out(f"  made by release {release['id']} ({release['kind']}, {release['trigger']})")
-    if commit["author"]:
-        told = f"{commit['author']}, {commit['date'][:10]}: {commit['summary']}"
-        out(f"  from commit {commit['sha'][:12]} ({told})")
+    out(f"  made by release {report['release']} ({report['release_kind']}, {report['trigger']})")
+    if author := report["commit_author"]:
+        told = f"{author}, {report['commit_date'][:10]}: {report['commit_subject']}"
+        out(f"  from commit {sha} ({told})")
     else:
-        out(f"  from commit {commit['sha'][:12]}, which is not in this clone", fg="yellow")
+        out(f"  from commit {sha}, which is not in this clone", fg="yellow")
     document = report["document"]
     if document:
         label = f'{document["doctype"]} "{document["title"]}" ({document["name"]})'
         out(f"  about {label}: {document['file']}")
         if change := document["last_change"]:
-            told = f"{change['author']}, {change['date'][:10]}: {change['summary']}"
-            out(f"    last changed in {change['sha'][:12]} ({told})")
+            told = f"{change['author']}, {change['date'][:10]}: {change['subject']}"
+            out(f"    last changed in {change['commit'][:12]} ({told})")
     for one in report["access"]:
         item = f" with {one['required_item']}" if one["required_item"] else ""
         name = one["decided_at"]["name"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter.cli.session import OpenTarget, Session, pass_session
+from exporter.core.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +47,7 @@ def command(
 
     A plan with an error stays at its last release; the exit status is then 1.
     """
+    from exporter.cli.alerting import alerting
     from exporter.publish.planning import PublishOptions
 
     options = PublishOptions(
@@ -54,11 +56,12 @@ def command(
         allow_mass_delete=allow_mass_delete,
         max_delete_ratio=session.config.publish.max_delete_ratio,
     )
-    opened = session.open_target(target)
     if dry_run:
+        opened = session.open_target(target)
         prepared = prepare_publish(session, opened, ref, options)
         return show_steps(session, opened, prepared, as_json=as_json)
-    return publish_ref(session, opened, ref, options, as_json=as_json)
+    with alerting(session, f"publish to {target}" if target else "publish"):
+        return publish_ref(session, session.open_target(target), ref, options, as_json=as_json)
 
 
 def publish_ref(
@@ -67,16 +70,20 @@ def publish_ref(
     """Publish a ref to a target and tell what was done; the exit status."""
     from exporter.publish.planning import prepare
 
+    _tell_uncommitted(session, ref)
     run, publisher = session.new_run(), opened.publisher
     commit = session.resolve(ref)
     prepared = prepare(
         session.workspace, opened.ledger, commit, options, lambda: publisher.refuse_if_busy(run)
     )
     if prepared.is_nothing:
-        return _tell_nothing(session, prepared, as_json=as_json)
+        return _tell_nothing(session, opened, prepared, as_json=as_json)
     published = publisher.publish(prepared, run)
     proof = _prove(session, opened, published)
-    return _tell(session, prepared, published, proof, as_json=as_json)
+    _alert(session, opened, prepared, published)
+    _show_in_actions(session, opened, prepared, published, proof)
+    report = _report(opened, published, proof) if as_json else None
+    return _tell(session, published, proof, report)
 
 
 def prepare_publish(
@@ -85,19 +92,24 @@ def prepare_publish(
     """Work out what publishing a ref to a target means."""
     from exporter.publish.planning import prepare
 
+    _tell_uncommitted(session, ref)
     return prepare(session.workspace, opened.ledger, session.resolve(ref), options)
 
 
 def show_steps(session: Session, opened: OpenTarget, prepared: Prepared, *, as_json: bool) -> int:
     """Print the steps of a publish; the exit status is 1 where a plan is held back."""
     from exporter.cli.reporting import step_json, tell_outcomes, tell_steps
+    from exporter.core.steps import DeleteFile, PutFile
 
     steps = prepared.steps(purges=opened.purger is not None)
     if as_json:
         report = {
             "target": opened.target.name,
             "commit": prepared.commit.sha,
-            "live": prepared.live.head.release if prepared.live.head else None,
+            "live_release": prepared.live.head.release if prepared.live.head else None,
+            "files_put": len(prepared.delta.put),
+            "bytes_put": sum(step.size for step in steps if isinstance(step, PutFile)),
+            "files_deleted": sum(isinstance(step, DeleteFile) for step in steps),
             "steps": [step_json(step) for step in steps],
             "plans": _outcomes_json(prepared),
         }
@@ -110,13 +122,30 @@ def show_steps(session: Session, opened: OpenTarget, prepared: Prepared, *, as_j
     return _status(prepared.outcomes)
 
 
-def _tell_nothing(session: Session, prepared: Prepared, *, as_json: bool) -> int:
+def _tell_uncommitted(session: Session, ref: str) -> None:
+    """Say that changes in the folder are in no commit yet, and so are not published."""
+    if session.quiet or ref != "HEAD":
+        return
+    if changed := session.repository.dirty_paths(session.content_path):
+        files = counted(len(changed), "content file")
+        session.say(f"changed, but not committed, so left out: {files}, such as {changed[0]}")
+
+
+def _tell_nothing(
+    session: Session, opened: OpenTarget, prepared: Prepared, *, as_json: bool
+) -> int:
     """Report that the commit is live already."""
-    release = prepared.live.head.release if prepared.live.head else ""
-    if as_json:
-        session.out(json.dumps({"release": release, "changed": False, "purge_error": ""}))
-    else:
-        session.out(f"nothing to do: commit {prepared.commit.sha[:12]} is live as {release}")
+    from exporter.cli.actions import outcomes_summary, write_summary
+    from exporter.publish.publisher import Published
+
+    release = prepared.live.release
+    if as_json and release:
+        report = _report(opened, Published(release, is_new=False), None)
+        session.out(json.dumps(report, ensure_ascii=False, indent=2))
+    elif release:
+        session.out(f"nothing to do: commit {prepared.commit.sha[:12]} is live as {release.id}")
+    line = f"Nothing to publish: commit {prepared.commit.sha[:12]} is live."
+    write_summary(outcomes_summary(opened.target.name, [line], prepared.outcomes))
     return _status(prepared.outcomes)
 
 
@@ -135,46 +164,93 @@ def _prove(session: Session, opened: OpenTarget, published: Published) -> Proof 
         return prove(wanted, reader.fetch, session.clock, session.sleep, limit_s)
 
 
-def _tell(
+def _alert(session: Session, opened: OpenTarget, prepared: Prepared, published: Published) -> None:
+    """Tell the webhook what this publish left undone."""
+    from exporter.cli.alerting import alert, alert_outcomes
+
+    what = f"publish to {opened.target.name}"
+    before = prepared.live.release.plans if prepared.live.release else {}
+    alert_outcomes(session, what, before, published.release.plans)
+    if published.purge_error:
+        alert(session, f"{what} was not purged from the CDN: {published.purge_error}")
+
+
+def _show_in_actions(
     session: Session,
+    opened: OpenTarget,
     prepared: Prepared,
     published: Published,
     proof: Proof | None,
-    *,
-    as_json: bool,
-) -> int:
-    from exporter.cli.reporting import annotate, tell_outcomes, write_outputs, write_summary
+) -> None:
+    """Write annotations, the job summary and outputs, where GitHub Actions runs this."""
+    from exporter.cli.actions import (
+        annotate,
+        annotate_outcomes,
+        in_actions,
+        outcomes_summary,
+        write_outputs,
+        write_summary,
+    )
 
-    release, line = published.release, _line(published)
-    if as_json:
-        changed = {"release": release.id, "changed": published.is_new}
-        report = {
-            **changed,
-            "purge_error": published.purge_error,
-            "proof": proof.to_json() if proof else None,
-            "record": release.to_json(),
-        }
+    if not in_actions():
+        return
+    release = published.release
+    annotate(prepared.findings, session.config.snapshot.path)
+    annotate_outcomes(release.plans)
+    not_purged = f"Not purged: {published.purge_error}" if published.purge_error else ""
+    lines = [_line(published), not_purged, str(proof) if proof else ""]
+    title = f"Published to {opened.target.name}"
+    write_summary(outcomes_summary(title, lines, release.plans))
+    record = opened.ledger.digest(release.id)
+    write_outputs({"release": release.id, "record": record, "files_put": published.files_put})
+
+
+def _tell(
+    session: Session,
+    published: Published,
+    proof: Proof | None,
+    report: Mapping[str, object] | None,
+) -> int:
+    """Tell people, or print the report for programs; the exit status."""
+    from exporter.cli.reporting import tell_outcomes
+
+    release = published.release
+    if report is not None:
         session.out(json.dumps(report, ensure_ascii=False, indent=2))
     else:
-        session.out(line, bold=True)
+        session.out(_line(published), bold=True)
         tell_outcomes(session, release.plans)
-        annotate(session, prepared.findings, session.config.snapshot.path)
         _tell_purge(session, published.purge_error)
         if proof:
             session.out(str(proof), fg="yellow" if proof.behind else None)
-    write_summary(f"### Published\n\n{line}\n" + (f"\n{proof}\n" if proof else ""))
-    write_outputs({"release": release.id, "files_put": published.files_put})
     return 4 if published.purge_error else _status(release.plans)
+
+
+def _report(opened: OpenTarget, published: Published, proof: Proof | None) -> dict[str, object]:
+    """Return what a publish did, as documented JSON, also where there was nothing to do."""
+    release = published.release
+    return {
+        "target": opened.target.name,
+        "release": release.id,
+        "commit": release.commit,
+        "changed": published.is_new,
+        "files_put": published.files_put,
+        "bytes_put": sum(entry.size for entry in published.put.values()),
+        "files_deleted": published.files_deleted,
+        "purge_error": published.purge_error or None,
+        "proof": proof.to_json() if proof else None,
+        "record": release.to_json(),
+    }
 
 
 def _line(published: Published) -> str:
     release, put, gone = published.release, published.files_put, published.files_deleted
     if published.is_new:
         size = f"({release.bytes_put:,} bytes)"
-        return f"{release.id}: {put} files put {size}, {gone} deleted"
+        return f"{release.id}: {counted(put, 'file')} put {size}, {gone:,} deleted"
     return (
         f"{release.id} is live already; what an unfinished publish had left is in order now: "
-        f"{put} files put, {gone} deleted"
+        f"{counted(put, 'file')} put, {gone:,} deleted"
     )
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exporter.cli.session import Session, pass_session
+from exporter.cli.session import OpenTarget, Session, pass_session
+from exporter.core.wording import counted
 
 if TYPE_CHECKING:
     from exporter.publish.publisher import Published
@@ -25,11 +26,17 @@ def command(session: Session, *, target: str | None, as_json: bool) -> int:
 
     Run it more often than `media.refresh_before`, from cron or a scheduled workflow.
     """
+    from exporter.cli.alerting import alerting
+
+    with alerting(session, f"refresh of {target}" if target else "refresh"):
+        return _refresh(session, session.open_target(target), as_json=as_json)
+
+
+def _refresh(session: Session, opened: OpenTarget, *, as_json: bool) -> int:
     from exporter.publish.livefiles import read_live_files
     from exporter.publish.refreshing import due_lessons, refresh
     from exporter.publish.signatures import read_signed
 
-    opened = session.open_target(target)
     media = session.config.media
     live = read_live_files(opened.ledger)
     signed = read_signed(opened.ledger.store)
@@ -42,11 +49,12 @@ def command(session: Session, *, target: str | None, as_json: bool) -> int:
         published = publisher.publish(doing.prepared, session.new_run())
     if due.everything and not doing.lost:
         signing.save(complete=True)
-    return _tell(session, due, published, doing.lost, as_json=as_json)
+    return _tell(session, opened.target.name, due, published, doing.lost, as_json=as_json)
 
 
 def _tell(
     session: Session,
+    target: str,
     due: Due,
     published: Published | None,
     lost: tuple[str, ...],
@@ -55,19 +63,20 @@ def _tell(
 ) -> int:
     if as_json:
         report = {
+            "target": target,
             "release": published.release.id if published else None,
-            "lessons": published.files_put if published else 0,
+            "files_put": published.files_put if published else 0,
             "signed_lessons": len(due.known),
             "lost": list(lost),
-            "purge_error": published.purge_error if published else "",
+            "purge_error": (published.purge_error or None) if published else None,
         }
         session.out(json.dumps(report, ensure_ascii=False, indent=2))
     elif published:
-        session.out(
-            f"{published.release.id}: {published.files_put} lessons signed again", bold=True
-        )
+        lessons = counted(published.files_put, "lesson")
+        session.out(f"{published.release.id}: {lessons} signed again", bold=True)
     else:
-        session.out(f"nothing to do: no URL of {len(due.known)} signed lessons expires soon")
+        known = counted(len(due.known), "signed lesson")
+        session.out(f"nothing to do: no URL of {known} expires soon")
     for key in lost:
         session.say(f"{key} cannot be made again as it was released: run `exporter publish`")
     if published and published.purge_error:

@@ -7,7 +7,7 @@ import json
 import click
 
 from exporter.cli.session import Session, pass_session
-from exporter.cli.snapshot import Delivery, Request, deliver, snapshot_json, tell_delivery
+from exporter.cli.snapshot import Delivery, Request, deliver, delivery_json, tell_delivery
 from exporter.errors import UsageError
 
 __all__ = ["command"]
@@ -37,7 +37,7 @@ def command(
         _check(session, wanted)
     delivery = deliver(session, request)
     if as_json:
-        session.out(json.dumps(snapshot_json(delivery.result), ensure_ascii=False, indent=2))
+        session.out(json.dumps(delivery_json(delivery), ensure_ascii=False, indent=2))
     else:
         _tell(session, delivery)
 

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.cli.show import subject_of
+from exporter.cli.standing import releases_report
+from exporter.core.wording import counted
+
+if TYPE_CHECKING:
+    from exporter.core.release import Release
 
 __all__ = ["command"]
 
@@ -19,21 +26,29 @@ __all__ = ["command"]
 @pass_session
 def command(session: Session, *, count: int, target: str | None, as_json: bool) -> None:
     """List the newest releases of a target (10, or COUNT)."""
-    found = list(islice(session.open_target(target).ledger.history(), count))
+    opened = session.open_target(target)
     if as_json:
-        records = [release.to_json() for release in found]
-        session.out(json.dumps({"releases": records}, ensure_ascii=False, indent=2))
+        report = releases_report(session, opened, count)
+        session.out(json.dumps(report, ensure_ascii=False, indent=2))
         return
+    history = opened.ledger.history()
+    found = list(islice(history, count))
     if not found:
         session.out("nothing was published yet")
     for release in found:
-        bad = [
-            name
-            for name, plan in release.plans.items()
-            if plan.state.value in ("failed", "held back")
-        ]
-        held = f", held back: {', '.join(sorted(bad))}" if bad else ""
-        session.out(
-            f"{release.id}  {release.kind.value}  commit {release.commit[:12]}  "
-            f"{release.files_put} put, {release.files_deleted} deleted{held}"
-        )
+        _tell(session, release)
+    if next(history, None):
+        session.out(f"older ones are not shown: `exporter releases {2 * count}`", dim=True)
+
+
+def _tell(session: Session, release: Release) -> None:
+    """Print a release: what it is, of which commit, and what it did."""
+    subject = subject_of(session.repository, release.commit)
+    title = f' "{subject}"' if subject else ""
+    bad = sorted(name for name, plan in release.plans.items() if plan.is_bad)
+    held = f", held back: {', '.join(bad)}" if bad else ""
+    session.out(f"{release.id}  {release.kind.value}  {release.finished_at}", bold=True)
+    session.out(f"    commit {release.commit[:12]}{title}")
+    session.out(
+        f"    {counted(release.files_put, 'file')} put, {release.files_deleted:,} deleted{held}"
+    )

@@ -1,30 +1,42 @@
-"""How findings, steps and outcomes are told: to people, to programs, to GitHub Actions (spec 6)."""
+"""How findings, steps and outcomes are told: to people and to programs (spec 6).
+
+What GitHub Actions shows is the business of `actions`.
+"""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+
+import click
 
 from exporter.core.findings import CODES, Finding
-from exporter.core.plan_checks import held_plans
+from exporter.core.plan_checks import held_plans, plan_of_path
 from exporter.core.steps import DeleteFile, PurgeUrls, PutFile, SaveRelease, Step
+from exporter.core.wording import counted
+from exporter.errors import (
+    ConfigError,
+    ContentProblem,
+    ExporterError,
+    GitError,
+    OutsideError,
+    PurgeError,
+    Refused,
+    SourceError,
+    StoreError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from exporter.cli.session import Session
     from exporter.core.release import Outcome
 
 __all__ = [
-    "annotate",
-    "annotation_lines",
-    "by_importance",
+    "asked_for_json",
     "count_findings",
+    "failure_json",
     "finding_json",
-    "findings_summary",
     "held_back",
     "held_by_json",
     "step_json",
@@ -32,16 +44,48 @@ __all__ = [
     "tell_findings",
     "tell_held",
     "tell_outcomes",
-    "write_outputs",
-    "write_summary",
 ]
 
-MAX_ANNOTATIONS = 10
-"""GitHub shows this many of a kind a step."""
-MAX_SUMMARY_BYTES = 900_000
-"""GitHub takes 1 MiB a step, other commands' summaries included."""
+_FAILURES: Mapping[type[BaseException], str] = {
+    ConfigError: "configuration",
+    UsageError: "usage",
+    click.ClickException: "usage",
+    ContentProblem: "content",
+    Refused: "refused",
+    SourceError: "database",
+    GitError: "git",
+    StoreError: "store",
+    PurgeError: "purge",
+    OutsideError: "outside",
+    click.Abort: "interrupted",
+}
+"""What each kind of failure is called in JSON, the narrower ones first; all others are bugs."""
 _SHOWN_STEPS = 40
 _SHOWN_REASONS = 5
+_SHOWN_PLANS = 10
+
+
+def asked_for_json(arguments: Sequence[str]) -> bool:
+    """Tell whether a command line asks for JSON, also one that is wrong in some other way."""
+    asked = "--json" in arguments or "--format=json" in arguments
+    return asked or ("--format", "json") in pairwise(arguments)
+
+
+def failure_json(error: BaseException, exit_status: int) -> dict[str, Any]:
+    """Return a failure as documented JSON: what `--json` prints instead of a command's report."""
+    kind = next((name for cls, name in _FAILURES.items() if isinstance(error, cls)), "bug")
+    match error:
+        case ExporterError():
+            message, hint = error.message, error.hint
+        case click.ClickException():
+            message, hint = error.format_message(), "--help lists what the command takes"
+        case click.Abort():
+            message, hint = "interrupted", ""
+        case _:
+            message = "the exporter has a bug"
+            hint = "please report the lines on standard error"
+    told = {"kind": kind, "message": message, "hint": hint, "exit_status": exit_status}
+    return {"error": told}
 
 
 def tell_findings(session: Session, findings: Sequence[Finding], folder: str) -> None:
@@ -60,23 +104,23 @@ def tell_findings(session: Session, findings: Sequence[Finding], folder: str) ->
 def tell_held(session: Session, held: Mapping[str, Sequence[Finding]], folder: str) -> None:
     """Print the plans that are held back, each with the errors that hold it."""
     if held:
-        session.out(f"{_count(len(held), 'plan')} would stay at the last release:", bold=True)
+        session.out(f"{counted(len(held), 'plan')} would stay at the last release:", bold=True)
     for name, errors in sorted(held.items()):
         reasons = [f"{found.code} {folder}/{found.path}:{found.line}" for found in errors]
         more = f", and {len(reasons) - _SHOWN_REASONS} more" * (len(reasons) > _SHOWN_REASONS)
-        session.out(f"  {name}: {', '.join(reasons[:_SHOWN_REASONS])}{more}", fg="red")
+        shown = ", ".join(reasons[:_SHOWN_REASONS]) or "its own file cannot be read"
+        session.out(f"  {name}: {shown}{more}", fg="red")
 
 
 def held_back(findings: Iterable[Finding], broken_plans: Iterable[str]) -> dict[str, list[Finding]]:
     """Return the plans that errors hold back, with these errors, by name.
 
-    `broken_plans` are the paths of plan files that cannot be read: such a plan is held back too.
+    `broken_plans` are the paths of plan files that cannot be read: such a plan is held back too,
+    also where the configuration makes no error of that.
     """
-    known = list(findings)
-    held = held_plans(known)
+    held = held_plans(findings)
     for path in broken_plans:
-        name = unquote(path.rpartition("/")[2].removesuffix(".yaml"))
-        held.setdefault(name, []).extend(found for found in known if found.path == path)
+        held.setdefault(plan_of_path(path), [])
     return dict(sorted(held.items()))
 
 
@@ -84,7 +128,7 @@ def count_findings(findings: Iterable[Finding]) -> str:
     """Return how many errors and warnings there are, in words."""
     severities = [found.severity for found in findings]
     errors = severities.count("error")
-    return f"{_count(errors, 'error')}, {_count(len(severities) - errors, 'warning')}"
+    return f"{counted(errors, 'error')}, {counted(len(severities) - errors, 'warning')}"
 
 
 def finding_json(found: Finding, folder: str) -> dict[str, Any]:
@@ -129,10 +173,10 @@ def step_line(step: Step) -> str:
         case DeleteFile():
             return f"delete  {step.key}  ({step.reason})"
         case SaveRelease():
-            indexes = _count(step.indexes, "index", "indexes")
+            indexes = counted(step.indexes, "index", "indexes")
             return f"record  the release and {indexes}, then swap the head"
         case PurgeUrls():
-            return f"purge   {_count(step.files, 'file')} from the CDN's cache"
+            return f"purge   {counted(step.files, 'file')} from the CDN's cache"
 
 
 def step_json(step: Step) -> dict[str, Any]:
@@ -157,9 +201,18 @@ def tell_steps(session: Session, steps: Sequence[Step]) -> None:
         session.out(step_line(step))
     if len(files) > shown:
         session.out(f"… and {len(files) - shown} more files (--verbose lists them)")
+    if files:
+        session.out(_total(files))
     for other in steps:
         if not isinstance(other, PutFile | DeleteFile):
             session.out(step_line(other))
+
+
+def _total(files: Sequence[PutFile | DeleteFile]) -> str:
+    put = [step for step in files if isinstance(step, PutFile)]
+    size = sum(step.size for step in put)
+    gone = counted(len(files) - len(put), "file")
+    return f"in all: put {counted(len(put), 'file')} ({size:,} bytes), delete {gone}"
 
 
 def tell_outcomes(session: Session, outcomes: Mapping[str, Outcome]) -> None:
@@ -171,70 +224,6 @@ def tell_outcomes(session: Session, outcomes: Mapping[str, Outcome]) -> None:
             session.out(f"     {outcome.error}")
 
 
-def annotate(session: Session, findings: Iterable[Finding], folder: str) -> None:
-    """Show findings as annotations where GitHub Actions runs this."""
-    if os.environ.get("GITHUB_ACTIONS"):
-        for line in annotation_lines(findings, folder):
-            session.out(line)
-
-
-def annotation_lines(findings: Iterable[Finding], folder: str) -> Iterator[str]:
-    """Yield workflow commands, the most important first; GitHub shows ten of a kind (spec 7)."""
-    places: dict[tuple[str, str, int], Finding] = {}
-    for found in by_importance(findings):  # one place is shown once, for whichever plans
-        places.setdefault((found.code, found.path, found.line), found)
-    for severity in ("error", "warning"):
-        for found in [f for f in places.values() if f.severity == severity][:MAX_ANNOTATIONS]:
-            place = f"file={_property(f'{folder}/{found.path}')},line={found.line}"
-            title = _property(f"{found.code} {CODES[found.code]}")
-            text = f"{found.message}\n{found.hint}" if found.hint else found.message
-            yield f"::{severity} {place},title={title}::{_data(text)}"
-
-
-def by_importance(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings with what holds back or concerns the most plans first, errors before all."""
-    return sorted(
-        findings,
-        key=lambda f: (f.severity != "error", -len(f.plans), f.code, f.path, f.line),
-    )
-
-
-def findings_summary(
-    findings: Sequence[Finding], held: Mapping[str, Sequence[Finding]], folder: str
-) -> str:
-    """Return a job summary with every finding that fits, the most important first."""
-    head = f"### Content: {count_findings(findings)}\n\n"
-    if held:
-        head += f"Held back: {', '.join(_markdown(name) for name in held)}\n\n"
-    lines = [
-        f"- **{found.severity} {found.code}** `{folder}/{found.path}` line {found.line}: "
-        f"{_markdown(found.message)}. {_markdown(found.hint)}\n"
-        for found in by_importance(findings)
-    ]
-    kept = list(_within(lines, MAX_SUMMARY_BYTES - len(head.encode())))
-    rest = len(lines) - len(kept)
-    return head + "".join(kept) + (f"\n… and {rest} more: see the log\n" if rest else "\n")
-
-
-def write_summary(markdown: str) -> None:
-    """Append to the job summary where there is one."""
-    _append("GITHUB_STEP_SUMMARY", markdown)
-
-
-def write_outputs(outputs: Mapping[str, object]) -> None:
-    """Set the step's outputs where GitHub Actions runs this; values are single lines."""
-    _append(
-        "GITHUB_OUTPUT", "".join(f"{k}={' '.join(str(v).split())}\n" for k, v in outputs.items())
-    )
-
-
-def _append(variable: str, text: str) -> None:
-    path = os.environ.get(variable) if os.environ.get("GITHUB_ACTIONS") else None
-    if path:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(text)
-
-
 def _tell_finding(session: Session, found: Finding) -> None:
     is_error = found.severity == "error"
     session.out(
@@ -244,31 +233,6 @@ def _tell_finding(session: Session, found: Finding) -> None:
     if found.hint:
         session.out(f"     {found.hint}")
     if is_error:
-        shown = ", ".join(found.plans)
+        more = f" and {len(found.plans) - _SHOWN_PLANS} more" * (len(found.plans) > _SHOWN_PLANS)
+        shown = ", ".join(found.plans[:_SHOWN_PLANS]) + more
         session.out(f"     holds back: {shown or 'nothing, as no published plan shows it'}")
-
-
-def _within(lines: Iterable[str], limit: int) -> Iterator[str]:
-    """Yield lines while they stay within a number of bytes."""
-    room = limit
-    for line in lines:
-        room -= len(line.encode())
-        if room < 0:
-            return
-        yield line
-
-
-def _markdown(text: str) -> str:
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -31,6 +31,7 @@ def command(
 
     Publishes the live commit again, with these plans in it; their attempts start anew.
     """
+    from exporter.cli.alerting import alerting
     from exporter.publish.planning import PublishOptions
 
     if bool(plans) == every:
@@ -42,7 +43,8 @@ def command(
         retry_all=every,
         max_delete_ratio=session.config.publish.max_delete_ratio,
     )
-    return publish_ref(session, opened, ref or commit, options, as_json=as_json)
+    with alerting(session, f"retry on {opened.target.name}"):
+        return publish_ref(session, opened, ref or commit, options, as_json=as_json)
 
 
 def _live_commit(session: Session, opened: OpenTarget, plans: frozenset[str]) -> str:

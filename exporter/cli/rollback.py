@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_RELEASE = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}\Z")
+_RELEASE = re.compile(r"\d{8}T[0-9a-fZ-]*\Z")
+"""A release's id or its beginning, day at least; no commit's name has the T in it."""
 
 
 @click.command("rollback")
@@ -56,6 +57,7 @@ def command(
         session.config.snapshot.author,
     )
     result = _run(session, commit, options, push=push)
+    _report_to_github(result)
     if as_json:
         session.out(json.dumps(_json(result, label), ensure_ascii=False, indent=2))
     elif result.commit is None:
@@ -72,15 +74,17 @@ def _resolve(session: Session, to: str, target: str | None) -> tuple[Commit, str
         return commit, commit.sha
     from exporter.content.deepening import find_or_fetch
     from exporter.errors import GitError
+    from exporter.publish.inspecting import find_release
 
-    sha = session.open_target(target).ledger.release(to).commit
-    found = find_or_fetch(session.repository, sha)
+    release = find_release(session.open_target(target).ledger, to)
+    found = find_or_fetch(session.repository, release.commit)
     if found is None:
         raise GitError(
-            f"release {to} was made from commit {sha[:12]}, which is not in this clone",
+            f"release {release.id} was made from commit {release.commit[:12]}, which is not in "
+            "this clone",
             hint="run `git fetch --unshallow`, then again",
         )
-    return found, to
+    return found, release.id
 
 
 def _run(session: Session, to: Commit, options: RollbackOptions, *, push: bool) -> RollbackResult:
@@ -95,6 +99,16 @@ def _run(session: Session, to: Commit, options: RollbackOptions, *, push: bool) 
     result = roll_back(repository, to, options)
     push_commit(repository, branch, author)
     return replace(result, commit=repository.resolve("HEAD")) if result.commit else result
+
+
+def _report_to_github(result: RollbackResult) -> None:
+    """Write outputs and the job summary, where GitHub Actions runs this."""
+    from exporter.cli.actions import write_outputs, write_summary
+    from exporter.core.diff_markdown import escape
+
+    write_outputs({"commit": result.commit.sha if result.commit else ""})
+    told = escape(result.message.split("\n", 1)[0]) if result.commit else "Nothing to do."
+    write_summary(f"### Rollback\n\n{told}\n")
 
 
 def _json(result: RollbackResult, label: str) -> dict[str, object]:

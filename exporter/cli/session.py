@@ -23,12 +23,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from exporter.cli.actions import harmless
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.build.inspection import CheckRules
+    from exporter.cli.progress import Bar, Lines
     from exporter.config import Config, Target
-    from exporter.content.pull_request import GitHub
+    from exporter.content.github import GitHub
+    from exporter.content.parsed import ParsedFiles
     from exporter.content.repository import Commit, Repository
     from exporter.publish.diagnosis import Doctor
     from exporter.publish.ledger import Ledger
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
     from exporter.publish.signing import SigningStore
     from exporter.source.database import Source
     from exporter.stores.base import ObjectStore
+    from exporter.workers import Workers
 
 __all__ = ["OpenTarget", "Session", "pass_session"]
 
@@ -56,6 +61,7 @@ class Session:
         self.quiet = quiet
         self.verbose = verbose
         self.color = color and "NO_COLOR" not in os.environ
+        self.parsed: ParsedFiles | None = None
 
     @cached_property
     def config(self) -> Config:
@@ -93,7 +99,11 @@ class Session:
 
         build = self.config.build
         rules = Rules(
-            build.default_access, build.version_links, build.files_base_url, build.layouts
+            build.default_access,
+            build.version_links,
+            build.files_base_url,
+            build.layouts,
+            self.config.publish.addressing,
         )
         return CheckRules(rules, Severities(self.config.checks), build.credential_patterns)
 
@@ -104,7 +114,12 @@ class Session:
 
         extra = self.config.source.extra_fields
         return Workspace(
-            self.repository, self.content_path, self.check_rules, extra, self._fingerprint()
+            self.repository,
+            self.content_path,
+            self.check_rules,
+            extra,
+            self._fingerprint(),
+            tuple(rule.prefix.encode() for rule in self.config.media.signed),
         )
 
     def source(self) -> Source:
@@ -113,19 +128,19 @@ class Session:
 
         return open_source(self.config.source_url().reveal(), self.config.source.extra_fields)
 
-    def github(self, remote_url: str) -> GitHub:
+    def github(self, remote_url: str = "") -> GitHub:
         """Return the repository on GitHub, as the environment or else the remote's URL says.
 
         Raises:
             UsageError: there is no token.
         """
-        from exporter.content.pull_request import GitHub, repository_in_url
+        from exporter.content.github import GitHub, repository_in_url
         from exporter.errors import UsageError
 
         token = os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN")
         if not token:
             raise UsageError(
-                "a pull request needs a token for GitHub's API",
+                "GitHub's API needs a token",
                 hint="set GITHUB_TOKEN (or GH_TOKEN) in the environment",
             )
         api = os.environ.get("GITHUB_API_URL") or "https://api.github.com"
@@ -155,8 +170,8 @@ class Session:
         from exporter.stores.s3 import S3Options
 
         target = self.config.target(name)
-        _refuse_unbuilt(self.config.publish.addressing)
-        s3 = S3Options(target.s3.endpoint_url, target.s3.region)
+        reference = os.environ.get("EXPORTER_REFERENCE") == "1"
+        s3 = S3Options(target.s3.endpoint_url, target.s3.region, reference=reference)
         concurrency = self.config.publish.concurrency
         cdn, state = (
             open_store(location, base=self.config.root, s3=s3, concurrency=concurrency)
@@ -169,6 +184,13 @@ class Session:
         from exporter.publish.diagnosis import Doctor
 
         return Doctor(self.token(), self.now, os.environ)
+
+    def open_browser(self, address: str, *, wanted: bool | None) -> None:
+        """Open a page in the browser; unless told so, only where a person is watching."""
+        if wanted or (wanted is None and sys.stdout.isatty()):
+            import webbrowser
+
+            webbrowser.open(address)
 
     def now(self) -> datetime:
         """Return the time, in UTC."""
@@ -209,21 +231,45 @@ class Session:
             time.sleep,
             random.random,
             publish.retries,
+            self.progress,
         )
+
+    @cached_property
+    def progress(self) -> Bar | Lines:
+        """Return what shows how far long work is."""
+        from exporter.cli.progress import Bar, Lines
+
+        if is_terminal() and not self.quiet:
+            return Bar(self.clock, color=self.color)
+        return Lines(self.say, self.clock)
+
+    def workers(self, jobs: int | None) -> Workers:
+        """Return processes that share work: as many as pay, unless told otherwise."""
+        from exporter.workers import Workers, worthwhile_jobs
+
+        return Workers(jobs or worthwhile_jobs(), self.progress)
 
     def say(self, text: str) -> None:
         """Tell progress on standard error, unless told to be quiet."""
+        self.end_progress()
         if not self.quiet:
-            click.secho(text, err=True, dim=self.color)
+            click.secho(harmless(text), err=True, dim=self.color)
+
+    def end_progress(self) -> None:
+        """Take a bar away that is on the screen."""
+        if "progress" in self.__dict__:
+            self.progress.clear()
 
     def out(self, text: str = "", **style: object) -> None:
         """Write a line of the result to standard output."""
-        click.secho(text, color=None if self.color else False, **style)  # type: ignore[arg-type]
+        self.end_progress()
+        colour = None if self.color else False
+        click.secho(harmless(text), color=colour, **style)  # type: ignore[arg-type]
 
     def _fingerprint(self) -> str:
-        from exporter.build.schemas import document, kinds
+        from exporter.build.schemas import document, published_kinds
 
-        schemas = {kind: document(kind) for kind in kinds() if kind != "config"}
+        schemas = {kind: document(kind) for kind in published_kinds()}
         shaping = [GENERATOR, schemas, self.config.shaping(), self.config.snapshot.path]
         return hashlib.sha256(json.dumps(shaping, sort_keys=True).encode()).hexdigest()
 
@@ -271,17 +317,6 @@ pass_session = click.make_pass_decorator(Session)
 def is_terminal() -> bool:
     """Tell whether a person is watching standard error."""
     return sys.stderr.isatty()
-
-
-def _refuse_unbuilt(addressing: str) -> None:
-    if addressing == "stable":
-        return
-    from exporter.errors import ConfigError
-
-    raise ConfigError(
-        f"`publish.addressing: {addressing}` is not built yet; this version only has stable keys",
-        hint="leave `publish.addressing` out of exporter.yaml",
-    )
 
 
 def _trigger() -> str:

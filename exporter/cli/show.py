@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.cli.session import OpenTarget, Session, pass_session
+from exporter.core.wording import counted
 
 if TYPE_CHECKING:
+    from exporter.content.repository import Repository
     from exporter.core.artifacts import Entry
     from exporter.core.release import Release
 
-__all__ = ["command"]
+__all__ = ["command", "subject_of"]
 
 _SHOWN = 40
 
@@ -33,8 +35,9 @@ def command(session: Session, *, release: str, target: str | None, as_json: bool
     opened = session.open_target(target)
     found = find_release(opened.ledger, release)
     report = {
+        "target": opened.target.name,
         **found.to_json(),
-        "commit_subject": _subject(session, found.commit),
+        "commit_subject": subject_of(session.repository, found.commit),
         "files": _files(opened, found),
     }
     if as_json:
@@ -43,22 +46,30 @@ def command(session: Session, *, release: str, target: str | None, as_json: bool
         _tell(session, report)
 
 
-def _subject(session: Session, sha: str) -> str:
+def subject_of(repository: Repository, sha: str) -> str:
     """Return a commit's first line; empty where it is not in this clone."""
-    if session.repository.find(sha) is None:
+    if repository.find(sha) is None:
         return ""
-    return session.repository.git("show", "-s", "--format=%s", sha).decode(errors="replace").strip()
+    return repository.git("show", "-s", "--format=%s", sha).decode(errors="replace").strip()
 
 
 def _files(opened: OpenTarget, release: Release) -> dict[str, list[str]]:
-    """Return what a release changed, by comparing its indexes with those of the one before."""
+    """Return what a release changed, by comparing its indexes with those of the one before.
+
+    A file of which the key carries a digest is a changed one where it had another digest before.
+    """
+    from exporter.core.addressing import plain_key
+
     after = _entries(opened, release)
     parent = release.parent_release
     before = _entries(opened, opened.ledger.release(parent)) if parent else {}
+    old = {plain_key(key) for key in before}
+    stay = {plain_key(key) for key in after}
+    put = sorted(key for key, entry in after.items() if before.get(key) != entry)
     return {
-        "new": sorted(after.keys() - before.keys()),
-        "changed": sorted(k for k in after.keys() & before.keys() if after[k] != before[k]),
-        "deleted": sorted(before.keys() - after.keys()),
+        "new": [key for key in put if plain_key(key) not in old],
+        "changed": [key for key in put if plain_key(key) in old],
+        "deleted": sorted(key for key in before if plain_key(key) not in stay),
     }
 
 
@@ -81,8 +92,8 @@ def _tell(session: Session, report: dict[str, Any]) -> None:
     out(f"  by {report['trigger']}, with exporter {report['exporter']}")
     out(f"  from {report['started_at']} to {report['finished_at']}")
     out(
-        f"  {report['files_put']} files put ({report['bytes_put']:,} bytes), "
-        f"{report['files_deleted']} deleted"
+        f"  {counted(report['files_put'], 'file')} put ({report['bytes_put']:,} bytes), "
+        f"{report['files_deleted']:,} deleted"
     )
     for name, plan in report["plans"].items():
         bad = plan["state"] in ("failed", "held back")
@@ -93,4 +104,6 @@ def _tell(session: Session, report: dict[str, Any]) -> None:
     for line in shown:
         out(f"  {line}")
     if len(listed) > len(shown):
-        out(f"  … and {len(listed) - len(shown)} more files (--verbose lists them)")
+        out(f"  … and {counted(len(listed) - len(shown), 'more file')} (--verbose lists them)")
+    totals = [f"{len(keys):,} {what}" for what, keys in report["files"].items()]
+    out(f"  in all: {', '.join(totals)}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.core.wording import counted
 from exporter.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ __all__ = [
     "Request",
     "command",
     "deliver",
+    "delivery_json",
     "held_json",
     "held_line",
+    "pull_request_text",
     "run_snapshot",
-    "snapshot_json",
     "snapshot_options",
 ]
 
@@ -77,7 +79,7 @@ def command(session: Session, /, *, no_commit: bool, as_json: bool, **asked: Any
     delivery = deliver(session, Request(commit=not no_commit, **asked))
     _report_to_github(delivery)
     if as_json:
-        session.out(json.dumps(_delivery_json(delivery), ensure_ascii=False, indent=2))
+        session.out(json.dumps(delivery_json(delivery), ensure_ascii=False, indent=2))
     else:
         tell_delivery(session, delivery)
 
@@ -162,19 +164,42 @@ def _deliver_for_review(session: Session, branch: Branch, request: Request) -> D
 
 def _pull_request(session: Session, branch: Branch) -> PullRequest | None:
     """Open or update the branch's pull request; None where it has nothing that the base has not."""
-    from exporter.content.pull_request import body_of
+    from exporter.content.pull_request import open_or_update
     from exporter.content.remote import branch_of
 
     repository, base = session.repository, branch_of(session.repository)
-    body = body_of(repository, "HEAD", branch.ref)
+    body = pull_request_text(session, "HEAD", branch.ref)
     if not body:
         return None
     url = repository.git("remote", "get-url", branch.remote).decode().strip()
-    return session.github(url).open_or_update(branch.name, base.name, _TITLE, body)
+    return open_or_update(session.github(url), branch.name, base.name, _TITLE, body)
 
 
-def snapshot_json(result: SnapshotResult) -> dict[str, object]:
-    """Return what a snapshot did, as documented JSON."""
+def pull_request_text(session: Session, base: str, tip: str) -> str:
+    """Return what a branch changes since it left its base, as GitHub takes it; empty for nothing.
+
+    It is the text of `exporter diff --format markdown`.
+    """
+    from exporter.cli.diff import diff_report
+    from exporter.core.diff_markdown import markdown_summary
+
+    since = session.repository.git("merge-base", base, tip).decode().strip()
+    newest = session.repository.resolve(tip).sha
+    return markdown_summary(diff_report(session, since, newest)) if since != newest else ""
+
+
+def delivery_json(delivery: Delivery) -> dict[str, object]:
+    """Return what a snapshot did and where it went, as documented JSON."""
+    opened = delivery.pull_request
+    return {
+        **_snapshot_json(delivery.result),
+        "branch": delivery.branch or None,
+        "pushed": delivery.pushed,
+        "pull_request": opened.url if opened else None,
+    }
+
+
+def _snapshot_json(result: SnapshotResult) -> dict[str, object]:
     return {
         "commit": result.commit.sha if result.commit else None,
         "documents": result.documents,
@@ -182,7 +207,7 @@ def snapshot_json(result: SnapshotResult) -> dict[str, object]:
         "files_deleted": result.files_deleted,
         "plans": list(result.plans),
         "guards_lifted": list(result.guards_lifted),
-        "held": [held_json(held) for held in result.held],
+        "holds": [held_json(held) for held in result.held],
         "changes": [
             {
                 "kind": change.kind.value,
@@ -212,7 +237,7 @@ def held_json(held: Held) -> dict[str, str]:
 def held_line(held: Held) -> str:
     """Return a hold as one line."""
     title = " ".join(held.title.split())
-    return f'held: {held.ref[1]} "{title}" (rolled back in {held.commit[:8]} by {held.author})'
+    return f'held: {held.ref[1]} "{title}" (rolled back in {held.commit[:7]} by {held.author})'
 
 
 def tell_delivery(session: Session, delivery: Delivery) -> None:
@@ -232,27 +257,20 @@ def tell_delivery(session: Session, delivery: Delivery) -> None:
         session.out(f"{'opened' if opened.created else 'updated'} {opened.url}")
 
 
-def _delivery_json(delivery: Delivery) -> dict[str, object]:
-    opened = delivery.pull_request
-    return {
-        **snapshot_json(delivery.result),
-        "branch": delivery.branch or None,
-        "pushed": delivery.pushed,
-        "pull_request": opened.url if opened else None,
-    }
-
-
 def _report_to_github(delivery: Delivery) -> None:
     """Write outputs and the job summary, where GitHub Actions runs this."""
-    from exporter.cli.reporting import write_outputs, write_summary
+    from exporter.cli.actions import write_outputs, write_summary
+    from exporter.core.diff_markdown import escape
 
     result = delivery.result
     commit = result.commit.sha if result.commit else ""
     write_outputs(
         {"commit": commit, "changed": str(bool(commit)).lower(), "held": len(result.held)}
     )
-    lines = [result.message.split("\n", 1)[0] or "Nothing changed.", ""]
-    lines += [f"- {held_line(held)}" for held in result.held]
+    lines = [
+        f"### Snapshot\n\n{escape(result.message.split(chr(10), 1)[0]) or 'Nothing changed.'}\n"
+    ]
+    lines += [f"- {escape(held_line(held))}" for held in result.held]
     write_summary("\n".join(lines) + "\n")
 
 
@@ -263,4 +281,6 @@ def _tell(session: Session, result: SnapshotResult) -> None:
     for line in lines[1:]:
         if line:
             session.out(f"  {line}")
-    session.out(f"{result.files_written} files written, {result.files_deleted} deleted")
+    session.out(
+        f"{counted(result.files_written, 'file')} written, {result.files_deleted:,} deleted"
+    )

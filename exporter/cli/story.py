@@ -104,7 +104,7 @@ def _open_school(story: _Story, lessons: int) -> None:
 def _snapshot(story: _Story, title: str) -> None:
     with story.chapter(f"{title} (exporter snapshot)") as lines:
         result = run_snapshot(story.session, commit=True, allow_mass_delete=False)
-        sha = result.commit.sha[:10] if result.commit else "no commit"
+        sha = result.commit.sha[:12] if result.commit else "no commit"
         lines.append(f"{sha} {_headline(result)}")
         if len(result.changes) <= 3:
             lines.extend(result.message.splitlines()[2 : 2 + len(result.changes)])
@@ -193,7 +193,7 @@ def _in_database(story: _Story, edit: Callable[[object], None]) -> None:
 def _revert(story: _Story) -> None:
     with story.chapter("Rollback: git revert HEAD") as lines:
         commit = story.session.repository.revert("HEAD", author=_ANSWERS["author"])
-        lines.append(f"{commit.sha[:10]} the content is as it was before the bad edit")
+        lines.append(f"{commit.sha[:12]} the content is as it was before the bad edit")
 
 
 def _free_lessons(story: _Story) -> int:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.cli.session import OpenTarget, Session, pass_session
+from exporter.core.wording import counted
 from exporter.errors import UsageError
 
 if TYPE_CHECKING:
-    from exporter.publish.comparing import Drift
+    from exporter.publish.comparing import Drift, Expectations
     from exporter.publish.livefiles import LiveFiles
     from exporter.publish.publisher import Published
 
@@ -52,6 +53,7 @@ def command(
         session.out(json.dumps(verification.report(), ensure_ascii=False, indent=2))
     else:
         verification.tell()
+    verification.report_to_github()
     return 0 if verification.is_clean else 1
 
 
@@ -84,7 +86,6 @@ class _Verification:
     def look(self) -> None:
         """Compare; again where another release went live meanwhile."""
         from exporter.publish.livefiles import read_live_files
-        from exporter.publish.verifying import extra_objects
 
         ledger = self.opened.ledger
         for _ in range(_ATTEMPTS):
@@ -92,18 +93,19 @@ class _Verification:
             keys = list(live.entries)
             if self.sample is not None:
                 keys = self.session.sample(keys, self.sample)
-            self.session.say(f"looking at {len(keys)} of {len(live.entries)} live files")
+            self.session.say(
+                f"looking at {len(keys):,} of {counted(len(live.entries), 'live file')}"
+            )
             self.looked_at = len(keys)
             self.drift = self._compare(keys)
             if not self.via_cdn and self.sample is None:
-                self.drift += extra_objects(self.opened.cdn, live.entries)
+                self.drift += self._unknown()
             head = ledger.head()
             if not self.drift or (head and head[1] == live.state.etag):
                 return
 
     def repair(self) -> None:
         """Publish what puts the drift right, then look at these files again."""
-        from exporter.publish.comparing import Damage
         from exporter.publish.verifying import repair
 
         session, opened = self.session, self.opened
@@ -112,10 +114,10 @@ class _Verification:
             self.published = opened.publisher.publish(mending.prepared, session.new_run())
         if mending.lost:
             session.say(
-                f"{len(mending.lost)} files cannot be made again from git as they were released: "
-                "run `exporter publish`, which makes them anew"
+                f"{counted(len(mending.lost), 'file')} cannot be made again from git as released: "
+                "run `exporter publish`, which makes new ones"
             )
-        again = [drift.key for drift in self.drift if drift.damage is not Damage.EXTRA]
+        again = [drift.key for drift in self.drift if drift.key in self.live.entries]
         self.left = self._compare(again) if self.published else self.drift
 
     def report(self) -> dict[str, Any]:
@@ -126,10 +128,11 @@ class _Verification:
             "via_cdn": self.via_cdn,
             "live_files": len(self.live.entries),
             "looked_at": self.looked_at,
+            "kept_files": len(self.live.kept),
             "drift": [_drift_json(drift) for drift in self.drift],
             "repaired_by": self.published.release.id if self.published else None,
             "left": [_drift_json(drift) for drift in self.left],
-            "purge_error": self.published.purge_error if self.published else "",
+            "purge_error": (self.published.purge_error or None) if self.published else None,
             "unfinished": not self.live.noted.journal.is_clean,
         }
 
@@ -139,31 +142,44 @@ class _Verification:
             out(f"{drift.damage.value:9} {drift.key}: {drift.why}", fg="red")
         if len(self.drift) > _SHOWN and not self.session.verbose:
             out(f"… and {len(self.drift) - _SHOWN} more (--verbose lists them)")
-        scope = f"{self.looked_at} of {len(self.live.entries)} files of {self.live.release.id}"
+        files = counted(len(self.live.entries), "file")
+        scope = f"{self.looked_at:,} of {files} of {self.live.release.id}"
         if not self.live.noted.journal.is_clean:
             out("a publish is unfinished: run `exporter publish`, which ends it", fg="yellow")
         if not self.drift:
             out(f"nothing is wrong: {scope} are as released")
         elif self.published is None:
-            out(f"{len(self.drift)} objects are wrong; looked at {scope}. Try --repair")
+            out(f"wrong: {counted(len(self.drift), 'object')}; looked at {scope}. Try --repair")
         else:
             put, gone = self.published.files_put, self.published.files_deleted
-            out(f"{self.published.release.id}: {put} files put right, {gone} deleted", bold=True)
+            out(
+                f"{self.published.release.id}: {counted(put, 'file')} put right, {gone:,} deleted",
+                bold=True,
+            )
             for drift in self.left:
                 out(f"still {drift.damage.value} {drift.key}: {drift.why}", fg="red")
 
+    def report_to_github(self) -> None:
+        """Write outputs and the job summary, where GitHub Actions runs this."""
+        from exporter.cli.actions import outcomes_summary, write_outputs, write_summary
+
+        wrong = self.left if self.published else self.drift
+        write_outputs({"drift": len(wrong)})
+        scope = f"Looked at {self.looked_at:,} of {len(self.live.entries):,} files"
+        shown = [f"{drift.damage.value} {drift.key}: {drift.why}" for drift in wrong[:_SHOWN]]
+        lines = [f"{scope}; wrong objects: {len(wrong):,}.", *shown]
+        write_summary(outcomes_summary(f"Verified {self.opened.target.name}", lines, {}))
+
     def _compare(self, keys: list[str]) -> list[Drift]:
-        from exporter.publish.comparing import Expectations
         from exporter.publish.reader import CdnReader
-        from exporter.publish.signatures import read_signed
         from exporter.publish.verifying import compare, look_in_store, look_through_cdn
 
-        session, opened = self.session, self.opened
+        session, opened, expected = self.session, self.opened, self._expected()
         publish = session.config.publish
-        expected = Expectations(publish.cache_control, read_signed(opened.ledger.store))
         entries = {key: self.live.entries[key] for key in keys}
         if not self.via_cdn:
-            return compare(entries, look_in_store(opened.cdn, expected), publish.concurrency)
+            look = look_in_store(opened.cdn, expected)
+            return compare(entries, look, publish.concurrency, session.progress)
         with CdnReader(publish.concurrency) as reader:
             look = look_through_cdn(
                 reader.fetch,
@@ -172,7 +188,23 @@ class _Verification:
                 session.token(),
                 version_links=session.config.build.version_links,
             )
-            return compare(entries, look, publish.concurrency)
+            return compare(entries, look, publish.concurrency, session.progress)
+
+    def _unknown(self) -> list[Drift]:
+        """Look at what stands besides the live files: what is kept, and what nobody knows."""
+        from exporter.publish.verifying import compare_kept, extra_objects, look_in_store
+
+        live, cdn = self.live, self.opened.cdn
+        look = look_in_store(cdn, self._expected())
+        broken = compare_kept(live, look, self.session.config.publish.concurrency)
+        return [*broken, *extra_objects(cdn, live.entries.keys() | live.kept.keys())]
+
+    def _expected(self) -> Expectations:
+        from exporter.publish.comparing import Expectations
+        from exporter.publish.signatures import read_signed
+
+        signed = read_signed(self.opened.ledger.store)
+        return Expectations(self.session.config.publish.cache_control, signed)
 
 
 def _drift_json(drift: Drift) -> dict[str, str]:

@@ -3,37 +3,53 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from exporter.errors import GitError, UsageError
+from exporter.errors import ContentProblem, GitError, UsageError
 
 if TYPE_CHECKING:
     from exporter.build.builder import Built
     from exporter.build.inspection import Inspection
     from exporter.cli.session import Session
     from exporter.content.reading import Content
+    from exporter.content.repository import Commit
     from exporter.core.artifacts import Artifact
     from exporter.core.findings import Finding
+    from exporter.core.model import Document
 
-__all__ = ["build_findings", "findings_folder", "make_files", "read_content"]
+__all__ = ["build_findings", "findings_folder", "make_files", "plan_of", "read_content", "unknown"]
+
+_SHOWN_NAMES = 3
 
 
 def read_content(session: Session, ref: str | None, *, worktree: bool) -> Content:
     """Return the content of a commit, or of the work tree where none is named."""
     from exporter.content.reading import read_commit, read_worktree
 
+    commit = find_content(session, ref, worktree=worktree)
+    extra, known = session.config.source.extra_fields, session.parsed
+    if commit:
+        return read_commit(session.repository, commit, session.content_path, extra, known)
+    return read_worktree(session.content_folder, extra, known)
+
+
+def find_content(session: Session, ref: str | None, *, worktree: bool) -> Commit | None:
+    """Return the commit that is to be read, or None for the work tree.
+
+    Raises:
+        UsageError: both are asked for, or what is asked for is not there.
+    """
     if ref and worktree:
         raise UsageError("--ref and --worktree exclude each other", hint="leave one of them out")
-    extra = session.config.source.extra_fields
     if ref:
-        return read_commit(session.repository, session.resolve(ref), session.content_path, extra)
+        return session.resolve(ref)
     if not session.content_folder.is_dir():
         raise UsageError(
             f"there is no snapshot folder {session.content_folder}",
             hint="take one with `exporter snapshot`, or correct `snapshot.path` in exporter.yaml",
         )
-    return read_worktree(session.content_folder, extra)
+    return None
 
 
 def findings_folder(session: Session) -> str:
@@ -44,23 +60,67 @@ def findings_folder(session: Session) -> str:
         return session.config.snapshot.path
 
 
+def unknown(what: str, name: str, known: Collection[str]) -> UsageError:
+    """Return the error that content has nothing of that name, with a few names that it has."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=_SHOWN_NAMES, cutoff=0.5)
+    hint = "it goes by its `name`, as in the YAML files"
+    if near:
+        hint = f"did you mean {' or '.join(map(repr, near))}?"
+    elif 0 < len(known) <= _SHOWN_NAMES:
+        hint = f"there is {' and '.join(map(repr, sorted(known)))}"
+    return UsageError(f"there is no {what} {name!r} in this content", hint=hint)
+
+
+def plan_of(content: Content, name: str) -> Document:
+    """Return the plan of that name.
+
+    Raises:
+        ContentProblem: its file cannot be read.
+        UsageError: there is none.
+    """
+    from exporter.core.model import PLAN
+    from exporter.core.plan_checks import plan_of_path
+
+    found = content.loaded.snapshot.find(PLAN, name)
+    if found is None and name in map(plan_of_path, content.loaded.broken_plans):
+        raise ContentProblem(
+            f"the file of plan {name!r} cannot be read",
+            hint="`exporter check` says what is wrong with it",
+        )
+    if found is None:
+        names = [plan.name for plan in content.loaded.snapshot.of_type(PLAN)]
+        raise unknown("plan", name, names)
+    return found
+
+
 def make_files(
-    session: Session, content: Content, inspection: Inspection, sink: Callable[[Artifact], None]
+    session: Session,
+    content: Content,
+    inspection: Inspection,
+    sink: Callable[[Artifact], object],
+    jobs: int | None = None,
 ) -> Built:
     """Make the files as a first release of this content would have them.
 
-    Versions are the commit's time; for a work tree HEAD's, or now before the first commit.
+    Versions are the commit's time; for a work tree HEAD's, or now before the first commit. `jobs`
+    is the number of processes, one for each core unless given.
     """
-    from exporter.build.builder import Stamps, build
+    from exporter.build.bench import Stamps, nothing_live
+    from exporter.build.builder import build
 
     commit = content.commit or session.repository.head()
-    stamps = Stamps(lambda _key: None, commit.time if commit else int(time.time()))
-    rules = session.check_rules
-    return build(inspection, rules.rules, rules.severities, stamps, sink)
+    stamps = Stamps(nothing_live, commit.time if commit else int(time.time()))
+    return build(inspection, session.check_rules, stamps, sink, session.workers(jobs))
 
 
 def build_findings(
     session: Session, content: Content, inspection: Inspection
 ) -> tuple[Finding, ...]:
     """Return what only shows when the files are made (`E112`, `W204`)."""
-    return make_files(session, content, inspection, lambda _artifact: None).findings
+    return make_files(session, content, inspection, _nowhere).findings
+
+
+def _nowhere(_artifact: Artifact) -> None:
+    """Take a file and forget it."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from exporter.cli.reporting import MAX_SUMMARY_BYTES, findings_summary
+from exporter.cli.actions import MAX_SUMMARY_BYTES, findings_summary
 from exporter.core.findings import Finding
 from tests.build.contents import files_of
 from tests.cli.running import commit_all, content_repository, run, write_files
@@ -75,7 +75,7 @@ def test_clean_content_says_so_in_every_format(tmp_path: Path) -> None:
     assert (run(root, "check").status, run(root, "check").out) == (0, "0 errors, 0 warnings\n")
     assert run(root, "check", "--format", "github").out == ""
     report = run(root, "check", "--json").report
-    assert (report["findings"], report["held"], report["errors"]) == ([], [], 0)
+    assert (report["findings"], report["held_plans"], report["errors"]) == ([], [], 0)
     (log,) = run(root, "check", "--format", "sarif").report["runs"]
     assert log["results"] == []
 
@@ -101,7 +101,7 @@ def commit_all_of(root: Path) -> str:
 
 def test_programs_read_the_plans_that_are_held_with_what_holds_them(broken: Path) -> None:
     report = run(broken, "check", "--format", "json").report
-    assert report["held"] == ["OTHER", "PLAN"]
+    assert report["held_plans"] == ["OTHER", "PLAN"]
     assert [one["code"] for one in report["held_by"]["PLAN"]] == ["E109", "E108"]
     assert (report["errors"], report["warnings"]) == (3, 2)
     (row,) = [one for one in report["findings"] if one["code"] == "E108"]
@@ -125,7 +125,7 @@ def test_a_plan_whose_own_file_cannot_be_read_is_held_back(tmp_path: Path) -> No
     files = {**CLEAN, "plans/خطة.yaml": "name: [\n"}
     root = content_repository(tmp_path / "content", files)
     report = run(root, "check", "--json").report
-    assert report["held"] == ["خطة"]
+    assert report["held_plans"] == ["خطة"]
     assert [one["code"] for one in report["held_by"]["خطة"]] == ["E101"]
 
 
@@ -212,10 +212,10 @@ def test_in_actions_the_text_comes_with_annotations(
     broken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    said = run(broken, "check").out
-    assert said.startswith(TEXT)
-    assert said.count("\n::error ") == 3
-    assert said.count("\n::warning ") == 2
+    said = run(broken, "check")
+    assert said.out.startswith(TEXT)
+    kinds = [line.split(" ", 1)[0] for line in said.err.splitlines()]
+    assert kinds == ["::error"] * 3 + ["::warning"] * 2
 
 
 def test_in_actions_a_later_step_can_read_the_counts(
@@ -237,11 +237,12 @@ def test_content_cannot_write_annotations_or_markup_of_its_own(
     evil = "red\n::error file=x::pwned <img src=x> [a](b) `c`"
     root = content_repository(tmp_path / "content", files_of(*school(subject(color_code=evil))))
     for form in ("text", "github"):
-        lines = run(root, "check", "--format", form).out.splitlines()
+        said = run(root, "check", "--format", form)
+        lines = (said.out + said.err).splitlines()
         assert [line for line in lines if line.startswith("::")] == [
             line for line in lines if line.startswith("::warning file=content-snapshot/")
         ]
-    assert "\\<img src=x\\> \\[a\\](b) \\`c\\`" in summary.read_text(encoding="utf-8")
+    assert "&lt;img src=x&gt; \\[a\\](b) \\`c\\`" in summary.read_text(encoding="utf-8")
 
 
 def test_a_summary_stays_within_what_github_takes() -> None:

@@ -212,6 +212,6 @@ def test_json_is_one_object_without_markup(root: Path) -> None:
         "files",
         "held_plans",
         "findings",
-        "holds",
+        "hold_lines",
         "documents",
     }

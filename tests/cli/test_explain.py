@@ -81,7 +81,7 @@ def test_people_read_the_chain_down_from_the_subject(root: Path) -> None:
         'Memora Lesson "The L" (L) in plan "The PLAN" (PLAN)',
         "Science › The T › The U › The O › The L",
     ]
-    row = f"({sha[:10]}, Omar, 2026-09-01)  overrides.0"
+    row = f"({sha[:12]}, Omar, 2026-09-01)  overrides.0"
     assert lines[start + 3 : start + 6] == [
         "  The T: paid, the plan sells it separately (rule 3)",
         f"      content-snapshot/plans/PLAN.yaml:10  {row}.action: Set Sold Separately",
@@ -140,6 +140,8 @@ def test_a_name_of_several_documents_needs_a_doctype(root: Path) -> None:
     ("arguments", "words"),
     [
         (("PLAM", "L"), "did you mean 'PLAN'?"),
+        (("PLAN",), "name a lesson, topic, unit or track after it, or one of its subjects: S\n"),
+        (("PLAM",), "did you mean 'PLAN'?"),
         (("PLAN", "LESSON"), "there is no node 'LESSON'"),
         (("PLAN", "L", "--doctype", "grade"), "--doctype is one of subject, track"),
         (("PLAN", "L", "--ref", "nope"), "nope"),
@@ -176,8 +178,8 @@ def test_a_changed_file_is_of_the_release_that_changed_it_and_others_of_the_firs
 ) -> None:
     second, first = releases(published)
     changed = report(published, "lessons/L.json")
-    assert changed["release"]["id"] == second
-    assert (changed["commit"]["author"], changed["commit"]["summary"]) == ("Sara", "A better title")
+    assert changed["release"] == second
+    assert (changed["commit_author"], changed["commit_subject"]) == ("Sara", "A better title")
     assert changed["document"]["file"] == f"{UNDER_TRACK}/U/O/L.yaml"
     assert changed["document"]["last_change"]["author"] == "Sara"
     (access,) = changed["access"]
@@ -186,7 +188,7 @@ def test_a_changed_file_is_of_the_release_that_changed_it_and_others_of_the_firs
     )
     assert (access["rule"], access["origin"]["author"]) == ("rule 3", "Omar")
     untouched = report(published, "plans/PLAN/S_b.json")
-    assert (untouched["release"]["id"], untouched["plan"]) == (first, "PLAN")
+    assert (untouched["release"], untouched["plan"]) == (first, "PLAN")
     assert untouched["document"]["name"] == "S"
 
 

@@ -14,13 +14,14 @@ PLAN = {
 }
 
 
-def test_hashed_addressing_is_refused_until_it_is_built(tmp_path: Path) -> None:
-    config = CONFIG + "publish: {addressing: hashed}\n"
+def test_hashed_keys_are_refused_with_files_that_link_to_one_another(tmp_path: Path) -> None:
+    config = CONFIG + "publish: {addressing: hashed}\nbuild: {layouts: [atomic, monolithic]}\n"
     root = content_repository(tmp_path, {}, config)
     for command in ("plan", "publish", "status"):
         said = run(root, command)
         assert said.status == 2
-        assert "hashed" in said.err
+        assert "3: publish.addressing" in said.err
+        assert 'layout "monolithic"' in said.err
     assert not (root / "public").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -226,7 +227,10 @@ class TestSignedMedia:
         signed.exporter("publish")
         url = self.film(signed)
         assert httpx.get(url).content == b"moving pictures"
-        assert signed.exporter("status", "--json").report["signed_urls"]["lessons"] == 1
+        urls = signed.exporter("status", "--json").report["signed_urls"]
+        assert (urls["lessons"], urls["due"], len(urls["next"])) == (1, 0, 1)
+        bands = {"expired": 0, "one_hour": 0, "six_hours": 1, "one_day": 0, "later": 0}
+        assert urls["expiring"] == bands
         assert signed.exporter("verify", "--json").report["drift"] == []
         assert "nothing to do" in signed.exporter("refresh").out
         signed.replace_in("exporter.yaml", "media: {", "media: {refresh_before: 230m, ")
@@ -236,15 +240,23 @@ class TestSignedMedia:
         note["expires"] -= 3600
         noted.write_text(json.dumps(record), encoding="utf-8")
         done = signed.exporter("refresh", "--json").report
-        assert done["lessons"] == 1
+        assert done["files_put"] == 1
         assert signed.exporter("show", done["release"], "--json").report["kind"] == "refresh"
         assert httpx.get(self.film(signed)).content == b"moving pictures"
         assert signed.exporter("verify", "--json").report["drift"] == []
         assert signed.exporter("publish").out.startswith("nothing to do")
 
     def test_no_signed_url_and_no_key_is_anywhere_but_on_the_cdn(self, signed: Place) -> None:
-        signed.exporter("publish", "--json")
-        signed.exporter("status", "--json")
+        for command in (
+            ["publish", "--json"],
+            ["refresh"],
+            ["verify", "--json"],
+            ["status", "--json"],
+            ["show", "--json"],
+            ["releases"],
+            ["doctor"],
+        ):
+            assert "X-Amz" not in signed.exporter("--verbose", *command).said, command
         access = signed.environment["MEDIA_AWS_ACCESS_KEY_ID"]
         for folder in (signed.state, signed.content, signed.root / ".git"):
             for file in [path for path in folder.rglob("*") if path.is_file()]:
@@ -289,9 +301,94 @@ class TestDestroy:
         before = live.published()
         (live.store / "robots.txt").write_text("hello", encoding="utf-8")
         done = live.exporter("destroy", "--target", "local", "--confirm", "local", "--json").report
-        assert (done["files"], done["purge_error"]) == (len(before), "")
+        assert (done["files_deleted"], done["purge_error"]) == (len(before), None)
         assert live.published() == {"robots.txt": b"hello"}
         assert list(FolderStore(live.state).list()) == []
         assert "nothing was published yet" in live.exporter("status").out
         live.exporter("publish")
         assert live.published() == {**before, "robots.txt": b"hello"}
+
+
+class TestWhatPeopleStumbleOver:
+    def test_show_and_rollback_before_any_release_say_so(self, school: Place) -> None:
+        for command in (["show"], ["show", "2026"], ["rollback", "20261121T"]):
+            refused = school.exporter(*command, status=2)
+            assert "error: nothing was published yet" in refused.err
+            assert "exporter publish" in refused.err
+
+    def test_a_release_is_named_by_its_beginning_everywhere(self, live: Place) -> None:
+        first = live.exporter("status", "--json").report["live"]["id"]
+        edit(live)
+        live.exporter("publish")
+        done = live.exporter("rollback", first[:-3], "--json").report
+        assert done["rolled_back_to"] == first
+        assert f"Exporter-Rollback: {first}" in live.git("show", "-s", "--format=%B")
+        both = live.exporter("rollback", first[:4] + first[4:8] + "T", status=2)
+        assert "2 releases start with" in both.err
+
+    def test_releases_tell_when_and_which_commit_and_that_there_are_more(self, live: Place) -> None:
+        subject = live.git("show", "-s", "--format=%s")
+        newest = live.exporter("releases").out
+        assert f'"{subject}"' in newest
+        assert live.exporter("status", "--json").report["live"]["finished_at"] in newest
+        assert "older ones" not in newest
+        edit(live)
+        live.exporter("publish")
+        assert (
+            "older ones are not shown: `exporter releases 2`" in live.exporter("releases", "1").out
+        )
+
+    def test_uncommitted_content_is_mentioned_and_not_published(self, live: Place) -> None:
+        file = min((live.content / "subjects").rglob("LESSON-*.yaml"))
+        file.write_text(file.read_text("utf-8").replace("title: ", "title: New "), "utf-8")
+        name = file.relative_to(live.root).as_posix()
+        told = f"changed, but not committed, so left out: 1 content file, such as {name}"
+        for command in ("plan", "publish"):
+            done = live.exporter(command)
+            assert told in done.err
+            assert "nothing to do" in done.out
+        assert "changed, but not committed: 1 content file" in live.exporter("status").out
+        assert live.exporter("status", "--json").report["uncommitted_files"] == [name]
+
+    @pytest.mark.parametrize(
+        ("body", "why"),
+        [
+            (b"not JSON", "it is not JSON, or was cut off"),
+            (b"[]", "it has not the fields that such a record has"),
+            (b'{"release": "x"}', "it has not the fields that such a record has"),
+        ],
+    )
+    def test_a_corrupt_head_is_told_in_words(self, live: Place, body: bytes, why: str) -> None:
+        FolderStore(live.state).put("head.json", body, Attributes())
+        refused = live.exporter("publish", status=4)
+        assert f"head.json in the state store {live.state} cannot be read: {why}" in refused.err
+
+    def test_a_bad_bucket_is_told_with_its_line(self, school: Place) -> None:
+        school.replace_in(
+            "exporter.yaml", "store: ./public/memora_content", "store: s3://my_bucket-/cdn"
+        )
+        refused = school.exporter("status", status=2)
+        assert "exporter.yaml:5: targets.local.store: names no bucket" in refused.err
+
+    def test_an_empty_database_is_one_problem(self, school: Place) -> None:
+        (school.root / "site.db").unlink()
+        sqlite3.connect(school.root / "site.db").close()
+        report = school.exporter("doctor", "--json", status=4).report
+        found = [c["name"] for c in report["checks"] if c["area"] == "database"]
+        assert found == ["connection", "tables"]
+        assert report["problems"] == 1
+
+    def test_long_lists_end_with_totals_and_one_thing_is_singular(self, school: Place) -> None:
+        files = len(school.exporter("plan", "--json").report["steps"])
+        planned = school.exporter("plan").out
+        assert files > 40
+        assert "more files (--verbose lists them)\nin all: put " in planned
+        assert "delete 0 files" in planned
+        school.exporter("publish")
+        shown = school.exporter("show").out.splitlines()
+        assert shown[-1].startswith("  in all: ")
+        lesson = a_lesson(school)
+        (school.store / lesson).unlink()
+        told = school.exporter("verify", status=1).out
+        assert "wrong: 1 object; looked at" in told
+        assert "1 file put right, 0 deleted" in school.exporter("verify", "--repair").out

@@ -240,7 +240,7 @@ COMMAND_LINE = {
         _nothing,
         ("build", "--plan", "GRADE-13"),
         2,
-        ("there is no plan 'GRADE-13'", "content-snapshot/plans/"),
+        ("there is no plan 'GRADE-13'", "did you mean 'GRADE-12-"),
     ),
     "an unknown plan to publish": Mistake(
         _nothing, ("publish", "--plan", "GRADE-13"), 2, ("there is no plan 'GRADE-13'", BRIDGE)

@@ -205,7 +205,7 @@ def test_content_that_cannot_be_right_is_located_and_not_published(
     found = [each for each in checked["findings"] if each["severity"] == "error"]
     assert {(each["code"], each["file"]) for each in found} == {(code, file)}
     assert all(each["line"] >= 1 and each["message"] and each["hint"] for each in found)
-    assert len(checked["held"]) == held
+    assert len(checked["held_plans"]) == held
     told = live.exporter("check", status=1).out
     assert file in told
     assert code in told
@@ -215,8 +215,8 @@ def test_content_that_cannot_be_right_is_located_and_not_published(
     assert traces_below(live.store) == before
     assert live.git("rev-parse", "HEAD") == head
     built = live.exporter("build", "--json", status=1).report
-    assert sorted(built["held"]) == sorted(checked["held"])
-    assert not (set(built["plans"]) & set(checked["held"]))
+    assert sorted(built["held_plans"]) == sorted(checked["held_plans"])
+    assert not (set(built["plans"]) & set(checked["held_plans"]))
 
 
 def test_a_file_that_its_schema_refuses_is_not_published(live: Place) -> None:
@@ -230,7 +230,7 @@ def test_a_file_that_its_schema_refuses_is_not_published(live: Place) -> None:
     errors = [found for found in checked["findings"] if found["severity"] == "error"]
     assert {found["code"] for found in errors} == {"E112"}
     assert all("bit_index: -7 is less than the minimum" in found["message"] for found in errors)
-    assert len(checked["held"]) == 3
+    assert len(checked["held_plans"]) == 3
     assert "E112" in live.exporter("publish", status=1).said
     assert traces_below(live.store) == before
 

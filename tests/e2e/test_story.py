@@ -203,7 +203,7 @@ def test_a_plan_with_an_error_stays_in_full_while_the_others_go_on(live: Place) 
     live.replace_in(f"content-snapshot/plans/{ARTS}.yaml", "title: الصف", "title: صف")
     live.commit_all("A plan that cannot be right")
     checked = live.exporter("check", "--json", status=1).report
-    assert checked["held"] == [ARTS]
+    assert checked["held_plans"] == [ARTS]
     assert [(found["code"], found["file"]) for found in checked["findings"]] == [
         ("E108", f"content-snapshot/plans/{ARTS}.yaml")
     ]
@@ -294,10 +294,10 @@ def test_every_report_is_one_json_object_with_the_documented_keys(live: Place) -
             "plans",
             "changes",
         },
-        ("check",): {"findings", "held"},
-        ("build",): {"out", "files", "bytes", "plans", "held", "findings"},
-        ("plan",): {"target", "commit", "live", "steps", "plans"},
-        ("publish", "--dry-run"): {"target", "commit", "live", "steps", "plans"},
+        ("check",): {"findings", "held_plans"},
+        ("build",): {"out", "files", "bytes", "plans", "held_plans", "findings"},
+        ("plan",): {"target", "commit", "live_release", "steps", "plans"},
+        ("publish", "--dry-run"): {"target", "commit", "live_release", "steps", "plans"},
         ("publish",): {"release", "changed", "purge_error", "record"},
         ("releases",): {"releases"},
         ("status",): {

@@ -1,0 +1,79 @@
+"""How far long work is, on standard error: a bar for a person, plain lines in a log (spec 6).
+
+A bar comes after a second, and is gone as soon as anything else is printed; a line comes every ten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+__all__ = ["Bar", "Lines"]
+
+PATIENCE_S = 1.0
+BETWEEN_REDRAWS_S = 0.1
+BETWEEN_LINES_S = 10.0
+
+Clock = Callable[[], float]
+
+
+class Lines:
+    """A line now and then, for logs."""
+
+    def __init__(self, say: Callable[[str], None], clock: Clock) -> None:
+        self._say = say
+        self._clock = clock
+        self._last = clock()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Tell how far the work is, unless that was told just now."""
+        now = self._clock()
+        if now - self._last >= BETWEEN_LINES_S:
+            self._last = now
+            self._say(f"{what}: {done:,} of {total:,}")
+
+    def clear(self) -> None:
+        """Leave what was printed as it is."""
+
+
+class Bar:
+    """A bar that fills, for whoever is watching."""
+
+    def __init__(self, clock: Clock, *, color: bool) -> None:
+        self._clock = clock
+        self._color = color
+        self._next = clock() + PATIENCE_S
+        self._shown: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Draw the bar, unless it was drawn just now."""
+        now = self._clock()
+        if now < self._next:
+            return
+        self._next = now + BETWEEN_REDRAWS_S
+        shown = self._shown or self._appear()
+        if self._task is None:
+            self._task = shown.add_task(what, total=total)
+        shown.update(self._task, description=what, completed=done, total=total)
+        shown.refresh()
+
+    def clear(self) -> None:
+        """Take the bar away, so that something else can be printed."""
+        if self._shown:
+            self._shown.stop()
+        self._shown = self._task = None
+
+    def _appear(self) -> Progress:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+        console = Console(stderr=True, no_color=not self._color)
+        # No thread redraws it: processes are forked while it is shown.
+        self._shown = Progress(*columns, console=console, transient=True, auto_refresh=False)
+        self._shown.start()
+        return self._shown
