@@ -325,7 +325,7 @@ def test_every_command_has_a_help_text_and_a_version_is_told(tmp_path: Path) -> 
     for command in commands:
         shown = place.exporter(command, "--help").out
         assert shown.startswith(f"Usage: exporter {command}"), shown
-    assert re.match(r"exporter, version \d+\.\d+", place.exporter("--version").out)
+    assert re.match(r"exporter \d+\.\d+\.\d+ \([0-9a-f]{12}\)", place.exporter("--version").out)
 
 
 def test_the_command_line_imports_nothing_heavy_before_it_is_needed() -> None:

@@ -120,6 +120,7 @@ def test_by_day_and_by_night_everybody_can_read_it(
         assert not window.is_too_wide()
         keep(window.page, f"{name}-{scheme}")
         if scheme == "dark":
+            window.page.set_viewport_size({"width": 1360, "height": 1400})
             keep(window.page.locator("#releases"), "releases")
 
 
@@ -131,6 +132,9 @@ def test_on_a_phone_nothing_is_cut_off(browser: Browser, files: dict[str, str]) 
             fold.click()
         assert not window.is_too_wide()
         assert window.faults() == []
+        cells = window.page.locator("#releases tbody tr").first.get_by_role("cell")
+        lefts = [box["x"] for cell in cells.all()[:2] if (box := cell.bounding_box())]
+        assert len(set(lefts)) == 1, "a release is a block, not a row"
         cut = window.page.evaluate(
             "[...document.querySelectorAll('main *:not(.unseen):not(svg *)')].filter(e =>"
             " e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('thead'))"
