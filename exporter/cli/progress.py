@@ -5,13 +5,18 @@ A bar comes after a second, and is gone as soon as anything else is printed; a l
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["Bar", "Lines"]
+    from exporter.content.comparing import Source, View
+    from exporter.core import progress
+    from exporter.core.model import Document, Ref
+
+__all__ = ["Bar", "CountedSource", "Lines"]
 
 PATIENCE_S = 1.0
 BETWEEN_REDRAWS_S = 0.1
@@ -77,3 +82,37 @@ class Bar:
         self._shown = Progress(*columns, console=console, transient=True, auto_refresh=False)
         self._shown.start()
         return self._shown
+
+
+class CountedSource:
+    """A source that tells how many of its documents were read."""
+
+    def __init__(self, source: Source, tell: progress.Progress) -> None:
+        self._source = source
+        self._tell = tell
+
+    @contextmanager
+    def view(self) -> Iterator[View]:
+        """Open one consistent view."""
+        with self._source.view() as view:
+            yield _CountedView(view, self._tell)
+
+
+class _CountedView:
+    def __init__(self, view: View, tell: progress.Progress) -> None:
+        self.identity = view.identity
+        self._view = view
+        self._tell = tell
+        self._total = 0
+
+    def digests(self) -> Iterator[tuple[Ref, str | None]]:
+        self._total = 0
+        for found in self._view.digests():
+            self._total += 1
+            yield found
+
+    def documents(self, only: Collection[Ref] | None = None) -> Iterator[Document]:
+        total = self._total if only is None else len(only)
+        for done, document in enumerate(self._view.documents(only), start=1):
+            self._tell("documents read", done, max(done, total))
+            yield document

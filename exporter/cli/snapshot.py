@@ -138,11 +138,13 @@ def _check(request: Request) -> None:
 
 
 def _take(session: Session, repository: Repository, request: Request) -> SnapshotResult:
+    from exporter.cli.progress import CountedSource
     from exporter.content.snapshot import take_snapshot
 
     source = session.source()
     session.say(f"reading {source.label}")
-    return take_snapshot(repository, source, snapshot_options(session, request))
+    told = CountedSource(source, session.progress)
+    return take_snapshot(repository, told, snapshot_options(session, request))
 
 
 def _deliver_for_review(session: Session, branch: Branch, request: Request) -> Delivery:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.cli.progress import Bar, Lines
+from exporter.cli.progress import Bar, CountedSource, Lines
 from exporter.core.model import Document
 from tests.build.contents import files_of
 from tests.cli.running import commit_all, content_repository, run, write_files
+from tests.content.memory_source import MemorySource
 from tests.core.school import lesson, override, plan, school, stage, subject, track, unit
 
 MANY = 1_800
@@ -235,3 +236,18 @@ def test_a_bar_that_was_never_shown_leaves_nothing() -> None:
     bar("lessons", 1, 2)
     bar.clear()
     assert bar._shown is None
+
+
+def test_reading_a_database_is_counted() -> None:
+    told: list[tuple[str, int, int]] = []
+    documents = school()
+    source = CountedSource(MemorySource(documents), lambda *said: told.append(said))
+    with source.view() as view:
+        assert [ref for ref, _ in view.digests()] == [one.ref for one in documents]
+        assert list(view.documents()) == list(documents)
+        assert [one.ref for one in view.documents([documents[0].ref])] == [documents[0].ref]
+    every = len(documents)
+    assert told == [
+        *(("documents read", done, every) for done in range(1, every + 1)),
+        ("documents read", 1, 1),
+    ]
