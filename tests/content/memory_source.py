@@ -25,7 +25,7 @@ class MemorySource:
         yield _MemoryView(self.identity, tuple(self.documents))
 
 
-@dataclass(frozen=True)
+@dataclass
 class _MemoryView:
     identity: str
     held: tuple[Document, ...]

@@ -29,7 +29,8 @@ function go(address) {
 /** Open the dialog; when it closes and what had opened it was drawn anew, go back to where that was. */
 function open(from, dialog, ...about) {
   part("dialog").addEventListener("close", () => {
-    if (document.activeElement === document.body) from.focus();
+    const at = document.activeElement;
+    if (!at || at === document.body || part("dialog").contains(at)) from.focus();
   }, { once: true });
   dialog(part("dialog"), ...about);
 }
