@@ -8,6 +8,7 @@ that, and any other skip, is a failure.
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -47,6 +48,10 @@ GIT_CONFIG = """\
 [gc]
     auto = 0
 """
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts jobs in the background so; the commands under test would never hear Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)

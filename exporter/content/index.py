@@ -71,7 +71,7 @@ def changed_index(private_dir: Path) -> Iterator[Path]:
 def drop_dead_index_lock(private_dir: Path) -> None:
     """Remove the index's lock of a killed run of ours; the caller keeps other snapshots out."""
     lock = _lock(private_dir)
-    if _holds(lock, (_OURS,)):
+    if _holds(lock, _OURS.__eq__):
         lock.unlink()
 
 
@@ -109,12 +109,15 @@ def take_flock(handle: IO[bytes]) -> bool:
 
 
 def _drop_ref_locks(content: bytes, locks: Iterable[Path]) -> None:
-    """Remove locks of a dead git's; one at work keeps a ref locked for an instant only."""
-    found = [lock for lock in locks if _holds(lock, (b"", content))]
+    """Remove locks of a dead git's; one at work keeps a ref locked for an instant only.
+
+    git writes into a lock bit by bit, so a dead one may have left less than the whole of it.
+    """
+    found = [lock for lock in locks if _holds(lock, content.startswith)]
     if found:
         time.sleep(_WAIT_S)
     for lock in found:
-        if _holds(lock, (b"", content)):
+        if _holds(lock, content.startswith):
             lock.unlink()
 
 
@@ -150,9 +153,9 @@ def _lock(private_dir: Path) -> Path:
     return private_dir.parent / "index.lock"
 
 
-def _holds(file: Path, contents: Iterable[bytes]) -> bool:
+def _holds(file: Path, expected: Callable[[bytes], bool]) -> bool:
     try:
-        return file.read_bytes() in contents
+        return expected(file.read_bytes())
     except FileNotFoundError:
         return False
 

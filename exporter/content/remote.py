@@ -8,6 +8,7 @@ top of what won. A branch for review has a work tree of its own inside `.git`.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -18,7 +19,6 @@ from exporter.content.repository import Commit, Repository
 from exporter.content.snapshot import SnapshotResult
 from exporter.content.worktree import go_to, only_one, recover
 from exporter.core.holds import Mark, mark_of
-from exporter.core.segments import segment
 from exporter.errors import ExporterError, GitError, Refused, UsageError
 
 __all__ = [
@@ -34,6 +34,9 @@ __all__ = [
 
 ROUNDS = 5
 """Lost races in a row after which a run gives up; the next one tries again."""
+
+_TREES = "exporter-"
+"""Before the names of our linked work trees, by which git's own folders for them are known."""
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _QUIET = {"GIT_TERMINAL_PROMPT": "0"}
@@ -152,6 +155,13 @@ def review_tree(repository: Repository, branch: Branch, *, pushed: bool) -> Repo
     Raises:
         UsageError: the branch is the one that is checked out.
     """
+    with only_one(repository):
+        recover(repository)
+        _drop_broken_trees(repository)
+        return _linked_tree(repository, branch, _review_base(repository, branch, pushed=pushed))
+
+
+def _review_base(repository: Repository, branch: Branch, *, pushed: bool) -> Commit:
     head = repository.resolve("HEAD")
     if branch.ref in repository.git("worktree", "list", "--porcelain").decode().split():
         raise UsageError(
@@ -167,10 +177,7 @@ def review_tree(repository: Repository, branch: Branch, *, pushed: bool) -> Repo
                 hint=f"push them: `git push {branch.remote} {branch.name}`, then run again",
             )
     base = sent or tip or head
-    if repository.is_ancestor(base.sha, head.sha):
-        base = head
-    with only_one(repository):
-        return _linked_tree(repository, branch, base)
+    return head if repository.is_ancestor(base.sha, head.sha) else base
 
 
 def keep_branch(repository: Repository, branch: Branch, tip: Commit) -> None:
@@ -181,7 +188,8 @@ def keep_branch(repository: Repository, branch: Branch, tip: Commit) -> None:
 
 
 def _linked_tree(repository: Repository, branch: Branch, base: Commit) -> Repository:
-    place = repository.private_dir / "branches" / segment(branch.name)
+    name = hashlib.sha256(branch.name.encode(errors="surrogateescape")).hexdigest()[:16]
+    place = repository.private_dir / "branches" / f"{_TREES}{name}"
     try:
         return _checked_out(Repository(place), base)
     except Refused:
@@ -192,12 +200,27 @@ def _linked_tree(repository: Repository, branch: Branch, base: Commit) -> Reposi
 
 def _new_tree(repository: Repository, place: Path, commit: str) -> Repository:
     """Make a linked work tree, whatever a killed run left there."""
-    shutil.rmtree(place, ignore_errors=True)
-    repository.git("worktree", "prune")
-    # Twice: a run that was killed while git made the tree has left it locked.
-    command = ["worktree", "add", "--quiet", "--force", "--force", "--detach"]
-    repository.git(*command, str(place), commit)
+    _drop_tree(repository, place)
+    repository.git("worktree", "add", "--quiet", "--detach", str(place), commit)
     return Repository(place)
+
+
+def _drop_tree(repository: Repository, place: Path) -> None:
+    for folder in (place, _trees(repository) / place.name):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _drop_broken_trees(repository: Repository) -> None:
+    """Remove what is left of a tree where a git was killed as it made it: others die of that."""
+    for folder in _trees(repository).glob(f"{_TREES}*"):
+        files = [folder / name for name in ("commondir", "gitdir", "HEAD")]
+        if not all(file.is_file() and file.stat().st_size for file in files):
+            shutil.rmtree(folder)
+
+
+def _trees(repository: Repository) -> Path:
+    """Return the folder in which git keeps what it knows of linked work trees."""
+    return repository.root / repository.git("rev-parse", "--git-path", "worktrees").decode().strip()
 
 
 def _checked_out(tree: Repository, base: Commit) -> Repository:
@@ -218,6 +241,7 @@ def _catch_up(repository: Repository, branch: Branch, author: str | None) -> Git
     """
     with only_one(repository):
         recover(repository)
+        _drop_broken_trees(repository)
         try:
             sent = _remote_tip(repository, branch)
         except GitError as error:
@@ -239,7 +263,7 @@ def _rebased(
     Raises:
         Refused: they conflict with it.
     """
-    place = repository.private_dir / "rebase"
+    place = repository.private_dir / f"{_TREES}rebase"
     tree = _new_tree(repository, place, base.sha)
     try:
         for sha in reversed(theirs):
@@ -252,8 +276,7 @@ def _rebased(
             hint="run `git pull --rebase` there and settle the conflict, then run again",
         ) from error
     finally:
-        shutil.rmtree(place, ignore_errors=True)
-        repository.git("worktree", "prune")
+        _drop_tree(repository, place)
 
 
 def _unsent(repository: Repository, base: Commit, head: Commit) -> list[tuple[str, Mark]]:

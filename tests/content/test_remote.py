@@ -291,19 +291,24 @@ class TestReviewBranch:
     def test_a_killed_run_left_its_work_tree_behind(self, world: World) -> None:
         world.database.edit(ref_of("A"), title="A is better")
         world.one.review("content")
-        [tree] = (world.one.repository.private_dir / "branches").iterdir()
+        tree, known = linked(world.one.repository)
         (tree / FOLDER / "plans" / "rubbish.yaml").write_text("half")
-        (world.one.repository.root / ".git" / "worktrees" / "content" / "index.lock").touch()
+        (known / "index.lock").touch()
         world.database.edit(ref_of("B"), title="B is better")
         world.one.review("content")
         assert world.published("content") == world.database.rows
 
-    def test_a_run_was_killed_while_git_made_the_work_tree(self, world: World) -> None:
+    @pytest.mark.parametrize("emptied", ["", "commondir", "gitdir", "HEAD"])
+    def test_a_run_was_killed_while_git_made_the_work_tree(
+        self, world: World, emptied: str
+    ) -> None:
         world.database.edit(ref_of("A"), title="A is better")
         world.one.review("content")
-        private = world.one.repository.private_dir
-        shutil.rmtree(private / "branches" / "content")
-        (private.parent / "worktrees" / "content" / "locked").write_text("initializing")
+        tree, known = linked(world.one.repository)
+        shutil.rmtree(tree)
+        (known / "locked").write_text("initializing")
+        if emptied:
+            (known / emptied).write_bytes(b"")
         world.database.edit(ref_of("B"), title="B is better")
         world.one.review("content")
         assert world.published("content") == world.database.rows
@@ -311,9 +316,15 @@ class TestReviewBranch:
     def test_a_run_that_is_at_work_in_it_is_left_alone(self, world: World) -> None:
         world.database.edit(ref_of("A"), title="A is better")
         world.one.review("content")
-        place = world.one.repository.private_dir / "branches" / "content"
-        (place / "half-written").touch()
+        tree, _ = linked(world.one.repository)
+        (tree / "half-written").touch()
         refused = pytest.raises(Refused, match="another snapshot is running")
-        with only_one(Repository(place)), refused:
+        with only_one(Repository(tree)), refused:
             world.one.review("content")
-        assert (place / "half-written").exists()
+        assert (tree / "half-written").exists()
+
+
+def linked(repository: Repository) -> tuple[Path, Path]:
+    """Return the one linked work tree, and git's folder for it."""
+    [tree] = (repository.private_dir / "branches").iterdir()
+    return tree, repository.root / ".git" / "worktrees" / tree.name

@@ -213,7 +213,7 @@ class World:
         """Take the next snapshot; return what it left, where nothing is left over."""
         status, done = self.take()
         assert status == 0, "\n".join(done)
-        leavings = ("*.lock", ".~snapshot", "moving.*", "intent.json", "rebase*", "aside")
+        leavings = ("*.lock", ".~snapshot", "moving.*", "intent.json", "*rebase*", "aside")
         found = [path for each in leavings for path in self.folder.rglob(each)]
         assert found == [], "something is left over"
         folders = [path for path in (self.clone / FOLDER).rglob("*") if path.is_dir()]

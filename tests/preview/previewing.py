@@ -70,7 +70,7 @@ def previewing(root: Path, *arguments: str) -> Iterator[str]:
         process.kill()
         process.communicate()
     assert process.returncode == 0, said
-    assert "Traceback" not in said
+    assert "Traceback" not in said, said
 
 
 @contextmanager
