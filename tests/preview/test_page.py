@@ -179,6 +179,13 @@ def test_by_keyboard_alone(window: Window) -> None:
     expect(window.row("Physics")).to_be_focused()
     page.keyboard.press("Enter")
     expect(window.title).to_have_text("Physics")
+    page.keyboard.press("/")
+    page.keyboard.type("osmosis")
+    expect(page.locator("#result-0")).to_contain_text("Osmosis")
+    page.keyboard.press("Enter")
+    expect(window.title).to_have_text("Osmosis")
+    page.keyboard.press("Escape")
+    expect(window.row("Osmosis")).to_be_focused()
     tabs = page.get_by_role("treeitem").and_(page.locator("[tabindex='0']"))
     expect(tabs).to_have_count(1)
 

@@ -84,7 +84,8 @@ const KINDS = new Set(Object.keys(SHOWN));
 function changedFacts(base, side) {
   const changed = [["target_time", "time"], ["weight", "weight"], ["is_skippable", "skipping"], ["type", "type"]]
     .filter(([name]) => side.at(`${base}/${name}`)).map(([, label]) => label);
-  return changed.length ? el("mark", { class: side.op }, `${changed.join(", ")} ${side.op === "new" ? "changed" : "before"}`) : null;
+  if (!changed.length) return null;
+  return [" · ", el("mark", { class: side.op }, `${changed.join(", ")} ${side.op === "new" ? "changed" : "before"}`)];
 }
 
 function video(config, at, side) {

@@ -19,7 +19,7 @@ const tree = new Tree(part("tree"), {
 const search = new Search(part("search"), async (entry) => {
   const path = await state.plan.pathOfTopic(entry.subject_id, entry.topic_id);
   go(addressOf(state.plan, [...path, entry.lesson_id]));
-});
+}, () => tree.focus());
 
 function go(address) {
   if (location.hash === address) show();

@@ -17,9 +17,10 @@ export function folded(text) {
 
 export class Search {
   /** `opened` is called with the entry that somebody chose. */
-  constructor(input, opened) {
+  constructor(input, opened, left) {
     this.input = input;
     this.opened = opened;
+    this.left = left;
     this.at = -1;
     this.found = [];
     this.list = el("ul", { class: "results", id: "results", role: "listbox", "aria-label": "Lessons found", hidden: true });
@@ -120,7 +121,7 @@ export class Search {
       ArrowDown: () => this.#mark(this.at + 1),
       ArrowUp: () => this.#mark(this.at - 1),
       Enter: () => this.#choose(Math.max(0, this.at)),
-      Escape: () => (this.input.value ? this.clear() : this.input.blur()),
+      Escape: () => (this.box.hidden ? this.left() : this.clear()),
     };
     if (!moves[event.key]) return;
     event.preventDefault();
