@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -68,9 +69,13 @@ def publish_ref(
     session: Session, opened: OpenTarget, ref: str, options: PublishOptions, *, as_json: bool
 ) -> int:
     """Publish a ref to a target and tell what was done; the exit status."""
+    from exporter.cli.actions import annotate_unseen
     from exporter.publish.planning import prepare
+    from exporter.stores.folder import FolderStore
 
     _tell_uncommitted(session, ref)
+    if isinstance(opened.cdn, FolderStore):
+        annotate_unseen(opened.target.store)
     run, publisher = session.new_run(), opened.publisher
     commit = session.resolve(ref)
     prepared = prepare(
@@ -116,6 +121,7 @@ def show_steps(session: Session, opened: OpenTarget, prepared: Prepared, *, as_j
         session.out(json.dumps(report, ensure_ascii=False, indent=2))
     elif not steps:
         session.out(f"nothing to do: commit {prepared.commit.sha[:12]} is live")
+        _tell_behind(session, opened, prepared.outcomes)
     else:
         tell_steps(session, steps)
         tell_outcomes(session, prepared.outcomes)
@@ -144,9 +150,24 @@ def _tell_nothing(
         session.out(json.dumps(report, ensure_ascii=False, indent=2))
     elif release:
         session.out(f"nothing to do: commit {prepared.commit.sha[:12]} is live as {release.id}")
+        _tell_behind(session, opened, prepared.outcomes)
     line = f"Nothing to publish: commit {prepared.commit.sha[:12]} is live."
     write_summary(outcomes_summary(opened.target.name, [line], prepared.outcomes))
     return _status(prepared.outcomes)
+
+
+def _tell_behind(session: Session, opened: OpenTarget, outcomes: Mapping[str, Outcome]) -> None:
+    """Name the plans that stay behind although there is nothing to do, and how to try again."""
+    behind = {name: one for name, one in sorted(outcomes.items()) if one.is_bad}
+    for name, one in behind.items():
+        why = one.error.partition("\n")[0] or "no reason was recorded"
+        session.out(f"  {name} stays as it was: {one.state.value}, {why}", fg="red")
+    if dead := shlex.join(name for name, one in behind.items() if one.is_dead):
+        target = shlex.join(["--target", opened.target.name])
+        session.out(
+            "they were tried too often to be tried again by themselves: correct the content, or "
+            f"run `exporter retry {target} {dead}`"
+        )
 
 
 def _prove(session: Session, opened: OpenTarget, published: Published) -> Proof | None:

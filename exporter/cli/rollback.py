@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_RELEASE = re.compile(r"\d{8}T[0-9a-fZ-]*\Z")
-"""A release's id or its beginning, day at least; no commit's name has the T in it."""
+_RELEASE = re.compile(r"(live|\d{8}T[0-9a-fZ-]*)\Z")
+"""`live`, a release's id or its beginning, day at least; no commit's name has the T in it."""
 
 
 @click.command("rollback")
@@ -41,7 +41,7 @@ def command(
     push: bool,
     as_json: bool,
 ) -> None:
-    """Commit content that is as it was in a release or a commit.
+    """Commit content that is as it was in a release (its id, or `live`) or a commit.
 
     Nothing is published by it: publish the commit as any other. Snapshots hold what it took back.
     """
@@ -70,8 +70,7 @@ def command(
 def _resolve(session: Session, to: str, target: str | None) -> tuple[Commit, str]:
     """Return the commit to go back to, and what the trailer calls it."""
     if not _RELEASE.match(to):
-        commit = session.resolve(to)
-        return commit, commit.sha
+        return _resolve_commit(session, to)
     from exporter.content.deepening import find_or_fetch
     from exporter.errors import GitError
     from exporter.publish.inspecting import find_release
@@ -85,6 +84,20 @@ def _resolve(session: Session, to: str, target: str | None) -> tuple[Commit, str
             hint="run `git fetch --unshallow`, then again",
         )
     return found, release.id
+
+
+def _resolve_commit(session: Session, to: str) -> tuple[Commit, str]:
+    from exporter.errors import UsageError
+
+    try:
+        commit = session.resolve(to)
+    except UsageError as error:
+        raise UsageError(
+            error.message,
+            hint=f"{error.hint}; `exporter releases` lists the releases, `live` is the live one; "
+            "a release is named by its id, from the day and its T on (20261121T…)",
+        ) from error
+    return commit, commit.sha
 
 
 def _run(session: Session, to: Commit, options: RollbackOptions, *, push: bool) -> RollbackResult:

@@ -77,6 +77,8 @@ class _Verification:
         """What a repair did not put right."""
         self.published: Published | None = None
         self.looked_at = 0
+        self.looks_at_kept = not via_cdn and sample is None
+        """Only a full look at the store reads what stands on and is live no more."""
         self.live: LiveFiles
 
     @property
@@ -98,7 +100,7 @@ class _Verification:
             )
             self.looked_at = len(keys)
             self.drift = self._compare(keys)
-            if not self.via_cdn and self.sample is None:
+            if self.looks_at_kept:
                 self.drift += self._unknown()
             head = ledger.head()
             if not self.drift or (head and head[1] == live.state.etag):
@@ -142,8 +144,7 @@ class _Verification:
             out(f"{drift.damage.value:9} {drift.key}: {drift.why}", fg="red")
         if len(self.drift) > _SHOWN and not self.session.verbose:
             out(f"… and {len(self.drift) - _SHOWN} more (--verbose lists them)")
-        files = counted(len(self.live.entries), "file")
-        scope = f"{self.looked_at:,} of {files} of {self.live.release.id}"
+        scope = self._scope()
         if not self.live.noted.journal.is_clean:
             out("a publish is unfinished: run `exporter publish`, which ends it", fg="yellow")
         if not self.drift:
@@ -165,10 +166,19 @@ class _Verification:
 
         wrong = self.left if self.published else self.drift
         write_outputs({"drift": len(wrong)})
-        scope = f"Looked at {self.looked_at:,} of {len(self.live.entries):,} files"
+        scope = f"Looked at {self._scope()}"
         shown = [f"{drift.damage.value} {drift.key}: {drift.why}" for drift in wrong[:_SHOWN]]
         lines = [f"{scope}; wrong objects: {len(wrong):,}.", *shown]
         write_summary(outcomes_summary(f"Verified {self.opened.target.name}", lines, {}))
+
+    def _scope(self) -> str:
+        """Say how many files were looked at, and whether the kept ones are among them."""
+        files = counted(len(self.live.entries), "live file")
+        scope = f"{self.looked_at:,} of {files} of {self.live.release.id}"
+        if not self.live.kept:
+            return scope
+        kept = counted(len(self.live.kept), "kept file")
+        return f"{scope} and {kept}" if self.looks_at_kept else f"{scope} (not at {kept})"
 
     def _compare(self, keys: list[str]) -> list[Drift]:
         from exporter.publish.reader import CdnReader

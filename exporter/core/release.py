@@ -127,6 +127,8 @@ class Release:
     bytes_put: int = 0
     files_deleted: int = 0
     urls_to_purge: int = 0
+    store: str = ""
+    """Where its files are (`store_name`); empty in records of before there was this field."""
 
     @property
     def head(self) -> Head:
@@ -155,6 +157,7 @@ class Release:
             "bytes_put": self.bytes_put,
             "files_deleted": self.files_deleted,
             "urls_to_purge": self.urls_to_purge,
+            "store": self.store,
         }
 
     @classmethod
@@ -177,6 +180,7 @@ class Release:
             plans=plans,
             lessons=record["lessons"],
             kept=record.get("kept", ""),
+            store=record.get("store", ""),
             **{name: record[name] for name in (*texts, *counts)},
         )
 

@@ -18,6 +18,7 @@ from exporter.content.repository import Commit
 from exporter.core.release import Kept, Kind
 from exporter.core.steps import Delta
 from exporter.errors import Refused
+from exporter.publish.guarding import refuse_other_store
 from exporter.publish.ledger import Ledger
 from exporter.publish.livefiles import LiveFiles
 from exporter.publish.planning import undoing
@@ -39,8 +40,10 @@ def collect(workspace: Workspace, ledger: Ledger, live: LiveFiles, limit: int) -
     """Work out what was live last before a time in Unix seconds.
 
     Raises:
-        Refused: a publish is unfinished; what it put may lead to what would be deleted.
+        Refused: a publish is unfinished; what it put may lead to what would be deleted. Or the
+            live files are in another store.
     """
+    refuse_other_store(ledger, live.state)
     _refuse_unfinished(live)
     stand = {key: one for key, one in live.kept.items() if key not in live.entries}
     expired = {key: one for key, one in stand.items() if one.until < limit}

@@ -8,19 +8,40 @@ from exporter.content.deepening import find_or_fetch, is_ancestor_at_all
 from exporter.content.repository import Commit, Repository
 from exporter.core.release import Outcome, PlanState
 from exporter.errors import Refused, UsageError
-from exporter.publish.ledger import LiveState
+from exporter.publish.ledger import Ledger, LiveState
 from exporter.publish.prepared import PublishOptions
 
 __all__ = [
     "refuse_empty",
     "refuse_mass_delete",
     "refuse_older",
+    "refuse_other_store",
     "refuse_unknown_plans",
     "refuse_without_content",
 ]
 
 MASS_DELETE_FLOOR = 100
 """The guard looks at a live state of more files than this."""
+
+
+def refuse_other_store(ledger: Ledger, live: LiveState) -> None:
+    """Refuse a CDN store in which the live release's files are not.
+
+    Only what differs from the ledger's indexes is ever put, so a fragment would be published.
+
+    Raises:
+        Refused: the live release names another store; records without a name are accepted.
+    """
+    there = live.release.store if live.release else ""
+    if not live.release or not there or ledger.cdn_name in ("", there):
+        return
+    raise Refused(
+        f"the state store {ledger.store.label} is of the files in {there} (release "
+        f"{live.release.id}), but the target's `store` is {ledger.cdn_name} now: what is live "
+        "would be missing there",
+        hint="give the new store a `state` of its own: the first publish there puts everything; "
+        "then take the old one down",
+    )
 
 
 def refuse_older(
@@ -47,7 +68,8 @@ def refuse_older(
         f"commit {commit.sha[:12]} may be older than what is live: the live commit "
         f"{live.head.commit[:12]} (release {live.head.release}) {why}",
         hint="publish a newer commit (`git pull`, `git fetch --unshallow`); to take a release "
-        "back use `git revert` or `exporter rollback`; --allow-older forces this one",
+        "back use `git revert` or `exporter rollback`; --allow-older forces this one, and "
+        "`exporter plan --allow-older` shows what it would do",
     )
 
 
@@ -80,7 +102,8 @@ def refuse_mass_delete(deleted: int, live_files: int, options: PublishOptions) -
         raise Refused(
             f"{deleted} of {live_files} live files would be deleted; "
             f"the limit is {options.max_delete_ratio:.0%}",
-            hint="look at `exporter plan`; if it is meant, publish with --allow-mass-delete",
+            hint="`exporter plan --allow-mass-delete` lists them; if it is meant, publish with "
+            "--allow-mass-delete",
         )
 
 

@@ -84,9 +84,10 @@ def _pack(record: Mapping[str, Any]) -> PackedIndex:
 class Ledger:
     """Reads and writes the ledger of one target."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        """Keep the ledger in a private store."""
+    def __init__(self, store: ObjectStore, cdn_name: str = "") -> None:
+        """Keep the ledger in a private store; `cdn_name` names the store of the files."""
         self._store = store
+        self.cdn_name = cdn_name
 
     @property
     def store(self) -> ObjectStore:

@@ -30,6 +30,7 @@ from exporter.publish.guarding import (
     refuse_empty,
     refuse_mass_delete,
     refuse_older,
+    refuse_other_store,
     refuse_unknown_plans,
     refuse_without_content,
 )
@@ -54,10 +55,12 @@ def prepare(
     `before_work` is called once it is clear that there is something to build, and may raise.
 
     Raises:
-        Refused: the commit is older than the live one, or a guard stands against it.
+        Refused: the commit is older than the live one, the live files are in another store, or
+            a guard stands against it.
     """
     refuse_without_content(workspace.repository, commit, workspace.folder, options)
     live, noted = ledger.live(), ledger.journal()
+    refuse_other_store(ledger, live)
     refuse_older(workspace.repository, live, commit, options)
     if live.release and _is_settled(workspace, live, commit, options):
         if noted.journal.is_clean:

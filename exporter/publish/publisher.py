@@ -261,6 +261,7 @@ class _Publishing:
             bytes_put=sum(artifact.entry.size for artifact in delta.put.values()),
             files_deleted=len(delta.delete) + len(delta.leftovers),
             urls_to_purge=len(self.journal.unpurged()) if self._purger else 0,
+            store=self._ledger.cdn_name,
         )
 
     def _purge(self) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from exporter.config import Media
 from exporter.core.artifacts import Artifact
 from exporter.core.release import Kind
+from exporter.publish.guarding import refuse_other_store
 from exporter.publish.ledger import Ledger
 from exporter.publish.livefiles import LiveFiles
 from exporter.publish.prepared import Prepared, Workspace
@@ -56,7 +57,9 @@ def refresh(
 
     Raises:
         GitError: the live commit is not in this clone.
+        Refused: the live files are in another store.
     """
+    refuse_other_store(ledger, live.state)
     files = live.rebuilt(workspace, ledger, due.keys)
     lost = tuple(sorted(files.missing))
     if due.everything:

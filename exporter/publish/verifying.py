@@ -17,6 +17,7 @@ from exporter.core.progress import Progress, unseen
 from exporter.core.release import Kind
 from exporter.errors import OutsideError
 from exporter.publish.comparing import CONTENT_TYPE, Damage, Drift, Expectations
+from exporter.publish.guarding import refuse_other_store
 from exporter.publish.ledger import Ledger
 from exporter.publish.livefiles import LiveFiles
 from exporter.publish.prepared import Prepared, Workspace
@@ -150,7 +151,9 @@ def repair(
 
     Raises:
         GitError: the live commit is not in this clone.
+        Refused: the live files are in another store.
     """
+    refuse_other_store(ledger, live.state)
     found = list(drifts)
     extra = sorted(drift.key for drift in found if drift.key not in live.entries)
     broken = [drift.key for drift in found if drift.key in live.entries]

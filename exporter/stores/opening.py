@@ -9,6 +9,7 @@ Nothing is read, written or connected to yet.
 
 from __future__ import annotations
 
+import os.path
 import re
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -18,7 +19,7 @@ from exporter.stores.base import ObjectStore
 from exporter.stores.folder import FolderStore
 from exporter.stores.s3 import S3Options, S3Store
 
-__all__ = ["open_store"]
+__all__ = ["open_store", "store_name"]
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=:)")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
@@ -41,6 +42,24 @@ def open_store(location: str, *, base: Path, s3: S3Options | None, concurrency: 
             return FolderStore(base / _not_empty(location))
         case other:
             raise ConfigError(f"{other}: is no kind of store", hint=_FORMS)
+
+
+def store_name(location: str, *, base: Path, endpoint_url: str | None = None) -> str:
+    """Return the name by which a release record knows the store at a location.
+
+    It is the same on every machine where that can be: a folder inside `base` is named from there,
+    a bucket with the host of its service, unless that is AWS.
+
+    Raises:
+        ConfigError: the location is none that a store can have.
+    """
+    store = open_store(location, base=base, s3=S3Options(endpoint_url), concurrency=1)
+    if isinstance(store, FolderStore):
+        folder, root = (Path(os.path.normpath(path)) for path in (store.root, base))
+        return (folder.relative_to(root) if folder.is_relative_to(root) else folder).as_posix()
+    host = _split(endpoint_url or "").hostname or ""
+    is_aws = not host or host.endswith(".amazonaws.com")
+    return store.label if is_aws else f"{store.label} at {host}"
 
 
 def _bucket(location: str, options: S3Options, concurrency: int) -> S3Store:

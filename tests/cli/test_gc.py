@@ -53,6 +53,11 @@ def test_links_of_the_manifest_lead_to_files_named_by_their_bytes(root: Path) ->
     assert all(len(url.split(".")) == 3 for url in urls)
 
 
+def test_verify_says_whether_it_looked_at_the_kept_files(root: Path) -> None:
+    assert "1 kept file are as released" in run(root, "verify").out
+    assert "(not at 1 kept file)" in run(root, "verify", "--sample", "2").out
+
+
 def test_what_is_recent_stays_and_gc_says_until_when(root: Path) -> None:
     before = published(root)
     report = run(root, "gc", "--json").report

@@ -309,6 +309,48 @@ class TestDestroy:
         assert live.published() == {**before, "robots.txt": b"hello"}
 
 
+class TestAnotherStore:
+    @pytest.fixture
+    def moved(self, live: Place) -> Place:
+        """Return a target of which the store was changed, and the state was not."""
+        live.replace_in(live.config, "./public/memora_content", "./public/new")
+        return live
+
+    def test_nothing_is_written_to_a_store_where_the_live_files_are_not(self, moved: Place) -> None:
+        before = {path: path.read_bytes() for path in moved.state.rglob("*") if path.is_file()}
+        for command in ("publish", "plan", "gc", "refresh", "verify --repair", "publish --dry-run"):
+            refused = moved.exporter(*command.split(), status=3)
+            assert "is of the files in public/memora_content" in refused.err, command
+            assert "`store` is public/new now" in refused.err
+            assert "a `state` of its own" in refused.err
+        edit(moved)
+        moved.exporter("publish", status=3)
+        assert not (moved.root / "public" / "new").exists()
+        after = {path: path.read_bytes() for path in moved.state.rglob("*") if path.is_file()}
+        assert after == before
+
+    def test_a_state_of_its_own_publishes_everything(self, moved: Place) -> None:
+        moved.replace_in(moved.config, "./.exporter/local", "./.exporter/new")
+        moved.exporter("publish")
+        old = moved.root / "public" / "memora_content" / "lessons"
+        new = moved.root / "public" / "new" / "lessons"
+        assert {path.name for path in new.iterdir()} == {path.name for path in old.iterdir()}
+
+    def test_the_same_store_written_in_another_way_is_the_same(self, live: Place) -> None:
+        url = f"file://{live.root}/public/memora_content"
+        live.replace_in(live.config, "./public/memora_content", url)
+        assert live.exporter("publish").out.startswith("nothing to do")
+        edit(live)
+        live.exporter("publish")
+
+    def test_a_record_of_before_names_no_store_and_is_accepted(self, moved: Place) -> None:
+        for path in (moved.state / "releases").glob("*.json"):
+            record = json.loads(path.read_bytes())
+            assert record.pop("store") == "public/memora_content"
+            path.write_text(json.dumps(record), encoding="utf-8")
+        assert moved.exporter("publish").out.startswith("nothing to do")
+
+
 class TestWhatPeopleStumbleOver:
     def test_show_and_rollback_before_any_release_say_so(self, school: Place) -> None:
         for command in (["show"], ["show", "2026"], ["rollback", "20261121T"]):
@@ -325,6 +367,15 @@ class TestWhatPeopleStumbleOver:
         assert f"Exporter-Rollback: {first}" in live.git("show", "-s", "--format=%B")
         both = live.exporter("rollback", first[:4] + first[4:8] + "T", status=2)
         assert "2 releases start with" in both.err
+
+    def test_a_rollback_takes_live_and_says_what_else_it_takes(self, live: Place) -> None:
+        first = live.exporter("status", "--json").report["live"]["id"]
+        edit(live)
+        assert live.exporter("rollback", "live", "--json").report["rolled_back_to"] == first
+        for name in ("2026-11-21", "20010101T"):
+            unknown = live.exporter("rollback", name, status=2)
+            assert "`exporter releases` lists" in unknown.err
+            assert "`live`" in unknown.err
 
     def test_releases_tell_when_and_which_commit_and_that_there_are_more(self, live: Place) -> None:
         subject = live.git("show", "-s", "--format=%s")

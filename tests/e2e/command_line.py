@@ -109,7 +109,7 @@ class Place:
         self.git("commit", "--quiet", "-m", message)
         return self.git("rev-parse", "HEAD")
 
-    def replace_in(self, file: str, old: str, new: str) -> None:
+    def replace_in(self, file: str | Path, old: str, new: str) -> None:
         """Edit a file below the folder by hand."""
         path = self.root / file
         text = path.read_text(encoding="utf-8")

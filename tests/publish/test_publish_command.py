@@ -69,6 +69,11 @@ def test_dead_letters_are_retried_on_request(school: SchoolRepository) -> None:
     assert [_exporter(school.folder, "publish").returncode for _ in range(4)] == [1, 1, 1, 1]
     nothing = _exporter(school.folder, "publish", "--json")
     assert json.loads(nothing.stdout)["changed"] is False
+    for command in ("publish", "plan"):
+        told = _exporter(school.folder, command)
+        assert (told.returncode, told.stdout.startswith("nothing to do")) == (1, True)
+        assert "THREE stays as it was: held back, E" in told.stdout
+        assert "`exporter retry --target local ONE THREE`" in told.stdout
     retried = _exporter(school.folder, "retry", "ONE", "--json")
     assert retried.returncode == 1
     plans = json.loads(retried.stdout)["record"]["plans"]
