@@ -15,7 +15,7 @@ from itertools import chain
 from exporter.build.bench import Bench, Order, Sink, Stamps
 from exporter.build.inspection import CheckRules, Inspection
 from exporter.core.access import Node, PlanView
-from exporter.core.artifacts import Draft, Entry, Index
+from exporter.core.artifacts import Artifact, Draft, Entry, Index
 from exporter.core.atomic import PlanFiles, lesson_draft
 from exporter.core.findings import Finding
 from exporter.core.layouts import plan_drafts
@@ -24,7 +24,7 @@ from exporter.core.monolithic import SharedFiles, shared_nodes, shown_by
 from exporter.core.steps import shared_reach
 from exporter.workers import IN_PROCESS, Workers
 
-__all__ = ["Built", "Stamps", "build"]
+__all__ = ["Built", "Stamps", "build", "check_held"]
 
 CHUNK = 250
 """Lessons that a worker makes at a time."""
@@ -72,6 +72,22 @@ def build(
     kept = {key: entry for key, entry in shared.items() if key in needed}
     findings = [finding for one in (*made, *made_plans) for finding in one.findings]
     return Built(plans, kept, tuple(inspection.located(findings)))
+
+
+def check_held(
+    inspection: Inspection, rules: CheckRules, stamps: Stamps, workers: Workers = IN_PROCESS
+) -> list[Finding]:
+    """Return what is wrong with the files of lessons that only plans held back would show."""
+    held = [inspection.views[name] for name in sorted(inspection.views.keys() & inspection.held)]
+    showing, built = _showing(held), _showing(inspection.buildable)
+    order = Order(replace(inspection, located=list), rules, stamps, _nowhere, showing)
+    names = sorted(name for doctype, name in showing.keys() - built if doctype == LESSON)
+    made = workers.run("lessons", partial(_make_lessons, order), _chunks(names))
+    return inspection.located([finding for one in made for finding in one.findings])
+
+
+def _nowhere(_artifact: Artifact) -> None:
+    """Take a file and forget it."""
 
 
 @dataclass(frozen=True, slots=True)

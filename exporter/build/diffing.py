@@ -26,6 +26,7 @@ from exporter.core.diff_report import DiffReport, FileCounts, FindingCounts
 from exporter.core.findings import Finding
 from exporter.core.loading import Loaded
 from exporter.core.model import PLAN, Document
+from exporter.core.plan_checks import may_hide_content
 from exporter.core.steps import Sides, difference
 from exporter.core.tree import Snapshot
 
@@ -46,6 +47,8 @@ class Side:
     label: str
     behind: Mapping[str, Content] = field(default_factory=dict)
     """Plans of which the live files are of another content; of none where they have no files."""
+    is_of_other_settings: bool = False
+    """Whether its live files were built by other settings, so that nobody knows them here."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -73,15 +76,19 @@ def diff_contents(
     old, new = inspect(base.content, rules), inspect(target.content, rules)
     files, problems = _Builds(base, target, (old, new), rules).count(count_purges)
     found = (*new.findings, *problems)
-    held = {*new.held, *(name for one in _errors(problems) for name in one.plans)}
+    held = {*new.held, *new.unread, *(name for one in _errors(problems) for name in one.plans)}
     titles = {plan.name: plan.title for _, plan in (*base.plans(), *target.plans())}
     return DiffReport(
         base.label,
         target.label,
         _readable(diff_documents(before, after, renames), before, new),
-        find_notices(_seen(base, old, rules), _shown(new), renames),
+        find_notices(
+            _without(new.unread, _seen(base, old, rules)),
+            _without(new.unread, _shown(new)),
+            renames,
+        ),
         titles,
-        files,
+        None if base.is_of_other_settings else files,
         _compared(old.findings, found),
         sorted(held),
         holds,
@@ -104,15 +111,28 @@ def _shown(inspection: Inspection) -> Mapping[str, ShownPlan]:
     }
 
 
+def _without(unread: AbstractSet[str], shown: Mapping[str, ShownPlan]) -> Mapping[str, ShownPlan]:
+    """Leave out plans that cannot be read in full: held back, they change nothing for students."""
+    return {name: plan for name, plan in shown.items() if name not in unread}
+
+
 def _readable(
     documents: Iterable[DocumentDiff], before: Snapshot, new: Inspection
 ) -> list[DocumentDiff]:
-    """Leave out documents that only seem to be gone: their files cannot be read, a finding says."""
-    unreadable = {found.path for found in new.findings if found.code == "E101"}
+    """Leave out documents that only seem to be gone: a file of theirs, or above, is unreadable."""
+    known = set(new.snapshot.paths.values())
+    lost = {one.path: one.code for one in new.findings if may_hide_content(one)}
+    lost = {path: code for path, code in lost.items() if path not in known}
+    files = {path for path, code in lost.items() if code in ("E101", "E103")}
+    folders = tuple(f"{path.rpartition('/')[0]}/" for path in lost if "/_" in path)
+
+    def is_lost(path: str) -> bool:
+        return path in files or (path not in lost and path.startswith(folders))
+
     return [
         one
         for one in documents
-        if one.after or one.before is None or before.paths[one.before.ref] not in unreadable
+        if one.after or one.before is None or not is_lost(before.paths[one.before.ref])
     ]
 
 

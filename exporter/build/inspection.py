@@ -18,6 +18,8 @@ from exporter.core.plan_checks import (
     check_plan,
     clash_findings,
     held_plans,
+    may_hide_content,
+    plan_of_path,
     with_broken_plans,
     with_plans,
 )
@@ -65,6 +67,12 @@ class Inspection:
     def buildable(self) -> list[PlanView]:
         """Return the views of the plans that nothing holds back, by name."""
         return [self.views[name] for name in sorted(self.views) if name not in self.held]
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Return the plans that are held back because a file of theirs cannot be read, by name."""
+        held = {name for name, found in self.held.items() if any(map(may_hide_content, found))}
+        return frozenset(held.union(map(plan_of_path, self.broken_plans)))
 
 
 def inspect(content: Content, rules: CheckRules, plans: set[str] | None = None) -> Inspection:

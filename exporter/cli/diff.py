@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -77,11 +78,14 @@ def diff_report(
 ) -> DiffReport:
     """Return what changes between two refs, of which either may be `live` or `worktree`."""
     from exporter.build.diffing import diff_contents
+    from exporter.cli.workbench import findings_folder
 
     session.say(f"comparing {base} with {target}")
     sides = (side_of(session, base, site), side_of(session, target, site))
     purges = _count_purges(session, site)
-    return diff_contents(*sides, session.check_rules, _holds(session, sides[1]), purges)
+    holds = _holds(session, sides[1])
+    report = diff_contents(*sides, session.check_rules, holds, purges)
+    return replace(report, folder=findings_folder(session))
 
 
 def show_diff(session: Session, report: DiffReport, form: Format) -> None:
@@ -94,7 +98,7 @@ def show_diff(session: Session, report: DiffReport, form: Format) -> None:
         case "markdown":
             from exporter.core.diff_markdown import markdown_summary
 
-            session.out(markdown_summary(report).rstrip("\n"))
+            session.out(markdown_summary(report).rstrip("\n"), is_inert=True)
         case "text":
             from rich.console import Console
 
@@ -103,7 +107,7 @@ def show_diff(session: Session, report: DiffReport, form: Format) -> None:
             console = Console(no_color=not session.color, highlight=False, soft_wrap=True)
             with console.capture() as told:
                 console.print(terminal_text(report), end="")
-            session.out(told.get().rstrip("\n"))
+            session.out(told.get().rstrip("\n"), is_inert=True)
 
 
 def _show_in_actions(report: DiffReport) -> None:
@@ -153,7 +157,8 @@ def _live(session: Session, site: str | None) -> Side:
         )
     label = f"release {live.release} (commit {live.commit[:12]})"
     content = read_content(session, live.commit, worktree=False)
-    return Side(content, label, _behind(session, opened.ledger.release(live.release)))
+    is_of_other = live.fingerprint != session.workspace.fingerprint
+    return Side(content, label, _behind(session, opened.ledger.release(live.release)), is_of_other)
 
 
 def _behind(session: Session, live: Release) -> dict[str, Content]:

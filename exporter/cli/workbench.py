@@ -118,8 +118,14 @@ def make_files(
 def build_findings(
     session: Session, content: Content, inspection: Inspection
 ) -> tuple[Finding, ...]:
-    """Return what only shows when the files are made (`E112`, `W204`)."""
-    return make_files(session, content, inspection, _nowhere).findings
+    """Return what only shows when the files are made (`E112`, `W204`), also of plans held back."""
+    from exporter.build.bench import Stamps, nothing_live
+    from exporter.build.builder import check_held
+
+    built = make_files(session, content, inspection, _nowhere).findings
+    stamps = Stamps(nothing_live, int(time.time()))
+    held = check_held(inspection, session.check_rules, stamps, session.workers(None))
+    return (*built, *held)
 
 
 def _nowhere(_artifact: Artifact) -> None:

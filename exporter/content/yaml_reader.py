@@ -14,7 +14,7 @@ from typing import cast
 
 import ryaml
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, StreamMark, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from exporter.core.findings import Pointer
@@ -77,7 +77,7 @@ def _read_any(path: str, text: str) -> ParsedFile:
     try:
         value = reader.load(text)
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark = _mark(error, len(text))
         words = " ".join(part for part in (error.context, error.problem) if part)
         problem = " ".join(words.split())  # it may quote the file, line breaks included
         return ParsedFile(path, None, f"not YAML: {problem}", mark.line + 1 if mark else 1)
@@ -89,6 +89,13 @@ def _read_any(path: str, text: str) -> ParsedFile:
     if problem:
         return ParsedFile(path, None, problem, 1)
     return ParsedFile(path, cast("dict[str, Json]", value))
+
+
+def _mark(error: MarkedYAMLError, end: int) -> StreamMark | None:
+    """Return the place of a mistake; where the end comes too soon, that of what is not closed."""
+    found: StreamMark | None = error.problem_mark
+    start: StreamMark | None = error.context_mark
+    return start if found is None or (start and found.index >= end) else found
 
 
 def _foreign(value: object) -> str:

@@ -52,12 +52,15 @@ class DiffReport:
     notices: Sequence[Notice]
     plans: Mapping[str, str]
     """The titles of all plans by name, as they are now or were."""
-    files: FileCounts = field(default_factory=FileCounts)
+    files: FileCounts | None = field(default_factory=FileCounts)
+    """None where what is live was built by other settings: only `exporter plan` can count then."""
     findings: FindingCounts = field(default_factory=FindingCounts)
     held_plans: Sequence[str] = ()
     """Plans that errors would hold back at their last release."""
     holds: Sequence[str] = ()
     """What snapshots leave out because people rolled it back, a line a document."""
+    folder: str = ""
+    """The snapshot folder as people name it, for the paths of findings."""
 
     @property
     def access(self) -> list[Notice]:
@@ -72,12 +75,14 @@ class DiffReport:
 
 def report_json(report: DiffReport) -> dict[str, Any]:
     """Return the report as its documented JSON; nothing is left out."""
+    files = report.files or FileCounts()
     return {
         "base": report.base,
         "target": report.target,
         "access": [_notice_json(notice) for notice in report.access],
         "notices": [_notice_json(notice) for notice in report.otherwise],
-        "files": {**asdict(report.files), "put": report.files.put},
+        "files": {**asdict(files), "put": files.put},
+        "files_known": report.files is not None,
         "held_plans": list(report.held_plans),
         "findings": {
             "errors": report.findings.errors,

@@ -19,7 +19,8 @@ from exporter.core.diff_lines import (
     tally,
     titled,
 )
-from exporter.core.diff_report import DiffReport
+from exporter.core.diff_report import DiffReport, FileCounts
+from exporter.core.findings import Finding
 from exporter.core.model import CURRICULUM, DOCTYPES, LESSON, PLAN, SUBJECT
 
 __all__ = ["Section", "headline", "sections"]
@@ -275,20 +276,17 @@ def _at_levels(notice: Notice) -> str:
 
 def _release(report: DiffReport, bounds: Bounds) -> Iterator[Block]:
     """Yield what a release would do, what errors would hold back, and what is held already."""
-    files, findings = report.files, report.findings
-    put = f"{_count(files.put, 'file')} to put ({files.new:,} new, {files.bytes_put:,} bytes)"
-    purge = (
-        "" if files.urls_to_purge is None else f", {_count(files.urls_to_purge, 'URL')} to purge"
-    )
-    yield Block("📄", (say(f"{put}, {files.deleted:,} to delete{purge}"),))
+    findings = report.findings
+    yield Block("📄", (say(_files(report.files)),))
     if report.held_plans:
         names: list[Line] = [(titled(report.plans.get(n, n)),) for n in report.held_plans]
         what = say(f"{_count(len(names), 'plan')} held back by errors", "strong")
-        yield Block("⛔", (what, say(": "), *listed(names, bounds.names)))
+        stay = say(f", so {'it stays as it is' if len(names) == 1 else 'they stay as they are'}: ")
+        yield Block("⛔", (what, stay, *listed(names, bounds.names)))
     counts = f"{_count(findings.errors, 'error')}, {_count(findings.warnings, 'warning')}"
     compared = f"{len(findings.new):,} new, {findings.mended:,} mended"
     found: list[Line] = [
-        (say(f"{one.code} "), say(one.path, "code"), say(": "), titled(one.message))
+        (*_place(report, one), say(": "), titled(one.message))
         for one in findings.new[: bounds.names]
     ]
     yield Block("🔎", (say(f"Findings: {counts}; {compared}"),), tuple(found))
@@ -296,6 +294,26 @@ def _release(report: DiffReport, bounds: Bounds) -> Iterator[Block]:
         held: list[Line] = [(titled(line),) for line in report.holds]
         what = say(f"{_count(len(held), 'document')} held after a rollback")
         yield Block("✋", (what, say(": "), *listed(held, bounds.names)))
+
+
+def _files(files: FileCounts | None) -> str:
+    """Say how many files a release would put and delete, as far as that is known."""
+    if files is None:
+        return (
+            "the settings or the exporter changed since this release: `exporter plan` counts files"
+        )
+    put = f"{_count(files.put, 'file')} to put ({files.new:,} new, {files.bytes_put:,} bytes)"
+    purge = (
+        "" if files.urls_to_purge is None else f", {_count(files.urls_to_purge, 'URL')} to purge"
+    )
+    return f"{put}, {files.deleted:,} to delete{purge}"
+
+
+def _place(report: DiffReport, found: Finding) -> Line:
+    """Return the code, file and line of a finding, as `check` names them."""
+    path = f"{report.folder}/{found.path}" if report.folder else found.path
+    line = f", line {found.line}" if found.line else ""
+    return (say(f"{found.code} "), say(path, "code"), say(line))
 
 
 def _count(number: int, one: str) -> str:

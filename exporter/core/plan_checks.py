@@ -26,6 +26,7 @@ __all__ = [
     "check_plan",
     "clash_findings",
     "held_plans",
+    "may_hide_content",
     "plan_of_path",
     "with_broken_plans",
     "with_plans",
@@ -139,7 +140,7 @@ def _scope(view: PlanView) -> _Scope:
 
 def _shows(scope: _Scope, finding: Finding) -> bool:
     """Tell whether a published plan shows a finding's document, or would if it could be read."""
-    view, may_hide = scope.view, _may_hide_content(finding)
+    view, may_hide = scope.view, may_hide_content(finding)
     if view.plan.ref in finding.anchors:
         return scope.is_published or may_hide
     if not scope.is_published or (finding.ref and view.overrides.of(finding.ref).hide):
@@ -149,7 +150,7 @@ def _shows(scope: _Scope, finding: Finding) -> bool:
     return any(ref in seen or _as_filed(ref) in filed for ref in finding.anchors)
 
 
-def _may_hide_content(finding: Finding) -> bool:
+def may_hide_content(finding: Finding) -> bool:
     """Tell whether a document could not be read, so that nobody knows who should see it."""
     match finding.code:
         case "E101" | "E104":

@@ -76,7 +76,8 @@ class Comparison:
 
     def plan(self, name: str) -> Report:
         """Return the marks of a plan's tree, their counts above them, and what is gone from it."""
-        old, new = self._old(name).shown(name), self.after.shown(name)
+        new = self.after.shown(name)
+        old = new if name in self._unread else self._old(name).shown(name)
         marks = _marks(find_notices(_known({name: old}), _known({name: new}), self._renames))
         trees = [shown.view.subjects if shown else () for shown in (old, new)]
         below: dict[str, Counter[str]] = {}
@@ -111,9 +112,15 @@ class Comparison:
         old, new = self.before.snapshot, self.after.snapshot
         plans = [(one.paths[plan.ref], plan) for one in (old, new) for plan in one.of_type(PLAN)]
         touched = affected_plans(set(changed_paths(old, new)), plans) | self.behind.keys()
+        touched -= self._unread
         before = {name: self._old(name).shown(name) for name in touched}
         after = {name: self.after.shown(name) for name in touched}
         return find_notices(_known(before), _known(after), self._renames)
+
+    @cached_property
+    def _unread(self) -> frozenset[str]:
+        """Return plans that cannot be read in full: held back, they change nothing for students."""
+        return self.after.inspection.unread
 
     @cached_property
     def _folders(self) -> dict[str, str]:

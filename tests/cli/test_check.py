@@ -255,3 +255,15 @@ def test_a_summary_stays_within_what_github_takes() -> None:
     assert len(written.encode()) <= MAX_SUMMARY_BYTES + 100
     assert 3000 < shown < 9000
     assert written.endswith(f"\n… and {9000 - shown} more: see the log\n")
+
+
+def test_a_plan_that_is_held_back_anyway_hides_no_mistake_in_its_lessons(tmp_path: Path) -> None:
+    odd = lesson("L2", bit_index=1, stages=[stage("Hologram")])
+    wrong = plan(overrides=[override(lesson(), "Give")])
+    root = content_repository(tmp_path / "content", files_of(*school(odd, wrong)))
+    report = run(root, "check", "--json").report
+    found = [(one["code"], one["name"], one["plans"]) for one in report["findings"]]
+    assert sorted(found) == [("E108", "PLAN", ["PLAN"]), ("E112", "L2", ["PLAN"])]
+    (line,) = [one["line"] for one in report["findings"] if one["code"] == "E112"]
+    lines = (root / "content-snapshot/subjects/S/T/U/O/L2.yaml").read_text().splitlines()
+    assert "Hologram" in lines[line - 1]

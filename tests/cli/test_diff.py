@@ -215,3 +215,28 @@ def test_json_is_one_object_without_markup(root: Path) -> None:
         "hold_lines",
         "documents",
     }
+
+
+def test_a_finding_is_told_with_its_file_and_line_as_check_does(root: Path) -> None:
+    write_files(root / "content-snapshot", files_of(*school(lesson(bit_index=-1))))
+    told = run(root, "check").out.splitlines()
+    assert told[0].startswith("content-snapshot/subjects/S/T/U/O/L.yaml  ")
+    assert told[1].startswith("  6: error E109 ")
+    assert (
+        "E109 content-snapshot/subjects/S/T/U/O/L.yaml, line 6: " in run(root, "diff", "HEAD").out
+    )
+    markdown = run(root, "diff", "HEAD", "--format", "markdown").out
+    assert "E109 <code>content-snapshot/subjects/S/T/U/O/L.yaml</code>, line 6: " in markdown
+
+
+def test_files_are_not_counted_where_other_settings_built_what_is_live(root: Path) -> None:
+    assert run(root, "publish").status == 0
+    assert run(root, "diff", "--json").report["files_known"]
+    config = root / "exporter.yaml"
+    config.write_text(config.read_text() + "build: {version_links: false}\n")
+    said = run(root, "diff").out
+    assert "📄 the settings or the exporter changed since this release: `exporter plan`" in said
+    assert "to put" not in said
+    assert not run(root, "diff", "--json").report["files_known"]
+    assert run(root, "diff", "HEAD", "--json").report["files_known"]
+    assert run(root, "plan", "--json").report["steps"]

@@ -19,6 +19,7 @@ from exporter.build.inspection import CheckRules
 from exporter.core.artifacts import Rules
 from exporter.core.diff import Renames, find_renames
 from exporter.core.diff_access import Notice, Noticed, Sign, Terms
+from exporter.core.diff_markdown import markdown_full
 from exporter.core.diff_report import DiffReport
 from exporter.core.findings import CODES, Severities
 from exporter.core.model import (
@@ -124,6 +125,7 @@ def test_files_to_put_and_delete_are_those_that_two_full_builds_differ_in(
         for side in (old, new)
     ]
     files = diff(before, after).files
+    assert files
     assert files.new == len(entries[1].keys() - entries[0].keys())
     assert files.deleted == len(entries[0].keys() - entries[1].keys())
     both = entries[0].keys() & entries[1].keys()
@@ -288,3 +290,28 @@ def test_each_level_set_by_a_plan_is_told_by_its_direction(level: str) -> None:
     opens, closes = [Sign.OPENS], [Sign.CLOSES]
     expected = {"authenticated": [], "paid": closes}
     assert signs == expected.get(level, opens)
+
+
+BROKEN_LESSON, BROKEN_SUBJECT = "subjects/S/T/U/O/L2.yaml", "subjects/S/_subject.yaml"
+
+
+@pytest.mark.parametrize("path", [BROKEN_LESSON, BROKEN_SUBJECT, "plans/PLAN.yaml"])
+def test_what_cannot_be_read_neither_disappears_nor_is_removed(path: str) -> None:
+    before = files_of(*school(lesson("L2", bit_index=1)), plan("OTHER", subjects=[]))
+    assert path in before
+    sides = (content_of(before), content_of({**before, path: 'name: "L2\n'}))
+    report = diff_contents(Side(sides[0], "before"), Side(sides[1], "after"), CheckRules())
+    assert [*report.notices, *report.documents] == []
+    assert list(report.held_plans) == ["PLAN"]
+    assert [found.code for found in report.findings.new] == ["E101"]
+    assert "1 plan held back by errors**, so it stays as it is: " in markdown_full(report)
+
+
+def test_what_was_removed_beside_an_unreadable_file_is_told() -> None:
+    before = files_of(*school(lesson("L2", bit_index=1), lesson("L3", bit_index=2)))
+    after = {**before, BROKEN_LESSON: "- no mapping\n"}
+    del after["subjects/S/T/U/O/L3.yaml"]
+    sides = (Side(content_of(before), "before"), Side(content_of(after), "after"))
+    report = diff_contents(*sides, CheckRules())
+    assert [one.document.name for one in report.documents] == ["L3"]
+    assert not report.notices

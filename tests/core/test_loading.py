@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.content.yaml_reader import read_file
 from exporter.core.findings import Finding
 from exporter.core.loading import Loaded, ParsedFile, assemble
 from exporter.core.model import LESSON, PLAN, SUBJECT, TOPIC, TRACK, UNIT, Document, Json
@@ -257,3 +258,15 @@ def test_doctypes_do_not_clash_with_each_other() -> None:
     same = (subject("A"), track("a", "A"), unit("A", "a"), topic("a", "A"), lesson("A", "a"))
     assert load(files_of(plan("a", subjects=["A"]), *same)).findings == ()
     assert (TRACK, "a") in grow(same).paths
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('name: L\ntitle: "Light\nbit_index: 1\nis_published: true\n', 2),
+        ("name: L\nstages: [1,\nbit_index: 1\n", 2),
+        ("name: L\ntitle: Light\nbit_index: 1: 2\n", 3),
+    ],
+)
+def test_what_is_not_closed_is_told_where_it_begins(text: str, line: int) -> None:
+    assert read_file(LESSON_FILE, text.encode()).line == line
