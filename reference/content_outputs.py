@@ -163,6 +163,10 @@ def diff_output() -> Schema:
             ),
             put=number("How many files are new or change"),
         ),
+        files_known=flag(
+            "Whether `files` is counted; false, with no numbers in it but 0, where the settings or "
+            "the exporter changed since the live release: `exporter plan` counts them then"
+        ),
         held_plans=HELD_PLANS,
         findings=objects(
             "The target's findings",

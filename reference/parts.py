@@ -187,6 +187,7 @@ DEFINITIONS: Mapping[str, Schema] = {
         bytes_put=number("How many bytes these have"),
         files_deleted=number("How many files were deleted"),
         urls_to_purge=number("How many URLs or prefixes the CDN was to forget"),
+        store=text("The store of its files; empty in records of older exporters"),
     ),
     "origin": objects(
         "Where a value stands, and who wrote it",

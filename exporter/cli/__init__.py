@@ -201,7 +201,8 @@ def _failed(error: BaseException, status: int) -> int:
     from exporter.cli.reporting import asked_for_json, failure_json
 
     if asked_for_json(sys.argv[1:]):
-        click.echo(json.dumps(failure_json(error, status), ensure_ascii=False, indent=2))
+        report = json.dumps(failure_json(error, status), ensure_ascii=False, indent=2)
+        click.echo(harmless(report))
     return status
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from exporter.core.diff_safe import inert
+
 if TYPE_CHECKING:
     from exporter.core.findings import Finding
     from exporter.core.release import Outcome
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "annotate",
     "annotate_outcomes",
+    "annotate_unseen",
     "annotation_lines",
     "findings_summary",
     "harmless",
@@ -51,11 +54,16 @@ def run_url() -> str:
     return f"{server}/{repository}/actions/runs/{run}" if in_actions() and run else ""
 
 
-def harmless(text: str) -> str:
-    """Return text in which the runner finds no command: neither `::name::` nor `##[name]`."""
+def harmless(text: str, *, is_inert: bool = False) -> str:
+    """Return text that acts on nothing: neither on a terminal nor, as a command, on the runner.
+
+    `is_inert` says that only the product itself put into it what a terminal obeys.
+    """
+    is_json = text.startswith("{")  # it stays the same value
+    text = text if is_inert else inert(text, is_json=is_json)
     if not in_actions():
         return text
-    if text.startswith("{"):  # JSON, which stays the same value
+    if is_json:
         return text.replace("##[", "##\\u005b")
     return text.replace("::", ":\u200b:").replace("##[", "##\u200b[")
 
@@ -72,6 +80,16 @@ def annotate_outcomes(outcomes: Mapping[str, Outcome]) -> None:
         f"::error title={_property(f'Plan {name} {outcome.state.value}')}::{_data(outcome.error)}"
         for name, outcome in bad[:MAX_ANNOTATIONS]
     )
+
+
+def annotate_unseen(folder: str) -> None:
+    """Warn that a folder on a runner of GitHub's is thrown away with the runner."""
+    if os.environ.get("RUNNER_ENVIRONMENT") == "github-hosted":
+        text = (
+            f"{folder} is a folder on this runner; nobody will see it. "
+            "Give the target an s3:// store in exporter.yaml"
+        )
+        _print([f"::warning title=Published where nobody looks::{_data(text)}"])
 
 
 def annotation_lines(findings: Iterable[Finding], folder: str) -> Iterator[str]:

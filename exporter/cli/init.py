@@ -124,8 +124,10 @@ and `NOTIFY_URL` where `exporter.yaml` names them.
 def command(session: Session, /, *, folder: Path, action: str | None, **answers: str) -> None:
     """Scaffold a content repository in FOLDER; what is there already stays."""
     place = session.folder / folder
-    action = action or own_action()
-    for line in scaffold(place, answers, action=action):
+    if action is not None:
+        _refuse_unpinned(action)
+    rename, action = action is not None, action or own_action()
+    for line in scaffold(place, answers, action=action, rename=rename):
         session.out(line)
     if action.startswith(f"{_NOBODY}@"):
         session.out(
@@ -140,12 +142,14 @@ def scaffold(
     answers: dict[str, str],
     *,
     action: str | None = None,
+    rename: bool = False,
     own_repository: bool = False,
 ) -> list[str]:
     """Write the files of a content repository; return a line for each.
 
     `answers` has the keys source, author, target, store and state. Without an `action` there are no
-    workflows. With `own_repository` the folder becomes a repository of its own, also inside another
+    workflows; with `rename`, those that name another one, and are else as written here, are written
+    anew. With `own_repository` the folder becomes a repository of its own, also inside another
     one.
 
     Raises:
@@ -160,7 +164,9 @@ def scaffold(
     files = {"exporter.yaml": config, ".gitignore": _GITIGNORE, "README.md": _README}
     for name, text in (files | workflows).items():
         file = folder / name
-        if file.exists():
+        if file.exists() and action and rename and name in workflows:
+            lines.append(_renamed(file, name, text, action))
+        elif file.exists():
             lines.append(f"kept    {name} (it was there)")
         else:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -188,6 +194,34 @@ def workflow_files(action: str) -> dict[str, str]:
         f".github/workflows/{name}": text.replace("uses: ./\n", f"uses: {action}\n")
         for name, text in texts.items()
     }
+
+
+def _refuse_unpinned(action: str) -> None:
+    """Refuse an action that is not named by a commit: a branch or a tag can be moved."""
+    if not re.fullmatch(r"[0-9a-f]{40}", action.rpartition("@")[2]):
+        from exporter.errors import UsageError
+
+        raise UsageError(
+            f"{action!r} names no action by a commit's full hash",
+            hint="write --action OWNER/REPO@COMMIT, with all 40 digits: `git rev-parse HEAD`",
+        )
+
+
+def _renamed(file: Path, name: str, wanted: str, action: str) -> str:
+    """Write a workflow anew where only the action differs; return the line that says so."""
+    found = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    if f"uses: {action}\n" in found:
+        return f"kept    {name} (it was there)"
+    as_written = re.escape(wanted).replace(
+        re.escape(f"uses: {action}\n"), r"uses: [\w./-]+@[\w./-]+\n"
+    )
+    if not re.fullmatch(as_written, found):
+        return (
+            f"kept    {name}, which is not as `init` writes it: "
+            f"there, write `uses: {action}` yourself"
+        )
+    file.write_text(wanted, encoding="utf-8")
+    return f"renamed {name}: it uses {action} now"
 
 
 def own_action() -> str:

@@ -166,7 +166,7 @@ class Session:
         """
         from exporter.publish.edge import edge_of
         from exporter.publish.ledger import Ledger
-        from exporter.stores.opening import open_store
+        from exporter.stores.opening import open_store, store_name
         from exporter.stores.s3 import S3Options
 
         target = self.config.target(name)
@@ -177,7 +177,9 @@ class Session:
             open_store(location, base=self.config.root, s3=s3, concurrency=concurrency)
             for location in (target.store, target.state)
         )
-        return OpenTarget(target, cdn, Ledger(state), edge_of(target), self)
+        endpoint = target.s3.endpoint_url
+        name = store_name(target.store, base=self.config.root, endpoint_url=endpoint)
+        return OpenTarget(target, cdn, Ledger(state, name), edge_of(target), self)
 
     def check_up(self) -> Doctor:
         """Return what `doctor` needs of the world outside."""
@@ -260,11 +262,12 @@ class Session:
         if "progress" in self.__dict__:
             self.progress.clear()
 
-    def out(self, text: str = "", **style: object) -> None:
-        """Write a line of the result to standard output."""
+    def out(self, text: str = "", *, is_inert: bool = False, **style: object) -> None:
+        """Write a line of the result to standard output, made harmless."""
         self.end_progress()
         colour = None if self.color else False
-        click.secho(harmless(text), color=colour, **style)  # type: ignore[arg-type]
+        shown = harmless(text, is_inert=is_inert)
+        click.secho(shown, color=colour, **style)  # type: ignore[arg-type]
 
     def _fingerprint(self) -> str:
         from exporter.build.schemas import document, published_kinds

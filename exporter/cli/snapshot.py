@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Delivery",
     "Request",
+    "check_request",
     "command",
     "deliver",
     "delivery_json",
@@ -86,7 +87,7 @@ def command(session: Session, /, *, no_commit: bool, as_json: bool, **asked: Any
 
 def deliver(session: Session, request: Request) -> Delivery:
     """Take a snapshot as the configuration says, and send it where it is asked for."""
-    _check(request)
+    check_request(session, request)
     if not (request.push or request.branch):
         return Delivery(_take(session, session.repository, request))
     from exporter.content.remote import Branch, branch_of, push_snapshot, remote_name
@@ -127,7 +128,14 @@ def snapshot_options(session: Session, request: Request) -> SnapshotOptions:
     )
 
 
-def _check(request: Request) -> None:
+def check_request(session: Session, request: Request) -> None:
+    """Refuse what cannot be done, before anything is read.
+
+    Raises:
+        UsageError: options contradict each other, or what they send has nowhere to go.
+    """
+    from exporter.content.remote import branch_of, check_branch_name, remote_name
+
     sent = request.push or request.branch or request.pull_request
     if sent and not request.commit:
         raise UsageError("--no-commit leaves nothing to push", hint="leave one of them out")
@@ -135,6 +143,12 @@ def _check(request: Request) -> None:
         raise UsageError(
             "a pull request needs a branch of its own", hint="add --branch, as in --branch content"
         )
+    if request.branch is not None:
+        check_branch_name(session.repository, request.branch)
+    if request.push and request.branch is None:
+        branch_of(session.repository)
+    elif request.push or request.pull_request:
+        remote_name(session.repository)
 
 
 def _take(session: Session, repository: Repository, request: Request) -> SnapshotResult:

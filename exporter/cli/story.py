@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["tell"]
 
 _STORE = "public/memora_content"
+_COMMITTED = ("exporter.yaml", "README.md", ".gitignore")
 _ANSWERS = {
     "source": "sqlite:///site.db",
     "target": "local",
@@ -83,13 +87,30 @@ def tell(folder: Path, lessons: int, *, color: bool) -> Path:
     after = _free_lessons(story)
     out = story.session.out
     out(f"Free lessons on the CDN: {before} before, {given_away} after the bad edit, {after} now.")
-    out("The hold lasts until somebody changes that document once more: see `exporter holds`.")
-    out(f"All of it took {time.perf_counter() - started:.1f} s. Look around in {folder}:")
-    out(f"  git -C {folder} log --stat        what was released, and why")
-    out(f"  {folder}/content-snapshot         the content as reviewers see it")
-    out(f"  {folder / _STORE}   what students' apps read")
-    out(f"  exporter -C {folder} releases     the ledger; also: status, holds, check, plan")
+    out("The hold lasts until somebody changes that document once more.")
+    out(f"All of it took {time.perf_counter() - started:.1f} s. Look around:")
+    for line in _ways_on(folder):
+        out(f"  {line}")
     return folder / _STORE
+
+
+def _ways_on(folder: Path) -> Iterator[str]:
+    """Yield commands that run as they are printed, each with what it shows."""
+    place, here = shlex.quote(str(folder)), f"{_this_program()} -C {shlex.quote(str(folder))}"
+    yield f"git -C {place} log --stat  # what was released, and why"
+    yield f"ls {place}/content-snapshot  # the content as reviewers see it"
+    yield f"ls {place}/{_STORE}  # what students' apps read"
+    yield f"{here} releases  # the ledger; also: status, check, plan"
+    yield f"{here} holds  # what snapshots leave out until it changes once more"
+
+
+def _this_program() -> str:
+    """Return how a shell starts the program that is running."""
+    started = Path(sys.argv[0])
+    if started.name != "exporter":
+        return f"{shlex.quote(sys.executable)} -m exporter"
+    found = shutil.which("exporter")
+    return "exporter" if found and started.samefile(found) else shlex.quote(sys.argv[0])
 
 
 def _open_school(story: _Story, lessons: int) -> None:
@@ -97,6 +118,9 @@ def _open_school(story: _Story, lessons: int) -> None:
 
     with story.chapter("A school opens: a Frappe site in a SQLite file") as lines:
         scaffold(story.folder, _ANSWERS, own_repository=True)
+        story.session.repository.commit_paths(
+            "A content repository", _COMMITTED, author=_ANSWERS["author"], parent=None
+        )
         create_site(story.folder / "site.db", lessons)
         lines.append(f"{story.folder / 'site.db'}, a new git repository, exporter.yaml")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from exporter.cli.session import Session, pass_session
-from exporter.cli.snapshot import Request, deliver, snapshot_options
+from exporter.cli.snapshot import Request, check_request, deliver, snapshot_options
 
 __all__ = ["command"]
 
@@ -23,6 +23,7 @@ def command(session: Session, *, push: bool, branch: str | None, pull_request: b
     from exporter.content.watching import Pace, Watch
 
     request = Request(push=push, branch=branch, pull_request=pull_request)
+    check_request(session, request)
     settings = session.config.watch
     Watch(
         Pace(settings.poll_s, settings.interval_s, settings.threshold),

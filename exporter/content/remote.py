@@ -25,6 +25,7 @@ __all__ = [
     "Branch",
     "branch_of",
     "catch_up",
+    "check_branch_name",
     "keep_branch",
     "push_commit",
     "push_snapshot",
@@ -89,6 +90,24 @@ def remote_name(repository: Repository) -> str:
         f"{repository.root} has {len(names) or 'no'} remotes, and none is `origin`",
         hint="add one: `git remote add origin URL`",
     )
+
+
+def check_branch_name(repository: Repository, name: str) -> None:
+    """Refuse a name that git takes for no branch.
+
+    Raises:
+        UsageError: it is none.
+    """
+    refused = UsageError(
+        f"{name!r} is no name that a branch can have",
+        hint="use letters, digits, - and /, as in --branch content; no space and none of .. ~^:?*[",
+    )
+    if name.startswith("-") or name == "HEAD":  # git makes none, though the format has it
+        raise refused
+    try:
+        repository.git("check-ref-format", f"refs/heads/{name}")
+    except GitError as error:
+        raise refused from error
 
 
 def push_snapshot(

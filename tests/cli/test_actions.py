@@ -171,6 +171,35 @@ def test_outside_actions_text_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) ->
     assert harmless(EVIL) == EVIL
 
 
+@pytest.mark.parametrize(("runner", "warned"), [("github-hosted", True), ("self-hosted", False)])
+def test_a_folder_on_a_runner_of_githubs_is_warned_of(
+    root: Path, monkeypatch: pytest.MonkeyPatch, runner: str, warned: bool
+) -> None:
+    monkeypatch.setenv("RUNNER_ENVIRONMENT", runner)
+    said = run(root, "publish")
+    assert said.status == 0
+    warning = "::./public is a folder on this runner; nobody will see it. Give the target an s3://"
+    assert (warning in said.err) is warned
+
+
+def test_content_cannot_turn_a_terminal_around(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    acting = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\x1b\x07\r\x9b\x7f"
+    name = f"S{acting}T"
+    broken = BROKEN["plans/P.yaml"].replace("title: Plan", f"title: {json.dumps(name)}")
+    place = content_repository(tmp_path / "acting", {"plans/P.yaml": broken})
+    said = run(place, "check")
+    assert not set(acting) & set(said.out + said.err)
+    assert "S[U+202A]" in said.out
+    assert "[U+001B][U+0007][U+000D][U+009B][U+007F]T" in said.out
+    as_json = harmless(json.dumps({"title": name}, ensure_ascii=False))
+    assert not set(acting) & set(as_json)
+    assert json.loads(as_json) == {"title": name}
+    assert harmless("two\nlines\tand a tab, عربي") == "two\nlines\tand a tab, عربي"
+
+
 def test_the_freshness_is_told_to_a_monitor(root: Path) -> None:
     before = run(root, "status", "--json").report["freshness"]
     assert (before["last_snapshot_at"], before["last_snapshot_age_s"]) == (None, None)

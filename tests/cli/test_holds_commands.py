@@ -160,3 +160,21 @@ def test_outputs_and_summary_in_github_actions(
     assert outputs == [f"commit={head}", "changed=true", "held=1", ""]
     summary = (tmp_path / "summary").read_text()
     assert f"rolled back in {rollback[:7]} by Test Author" in summary
+
+
+@pytest.mark.parametrize("command", ["snapshot", "watch"])
+def test_what_has_nowhere_to_go_is_refused_before_the_database_is_read(
+    tmp_path: Path, command: str
+) -> None:
+    run(tmp_path, "init", "--source", "sqlite:///not-there.db")
+    for arguments, why in (
+        (("--push",), "no remotes"),
+        (("--branch", "content", "--push"), "no remotes"),
+        (("--branch", "content", "--pull-request"), "no remotes"),
+        (("--branch", "bad..name"), "is no name that a branch can have"),
+        (("--branch", "-f"), "is no name that a branch can have"),
+        (("--branch", ""), "is no name that a branch can have"),
+    ):
+        said = run(tmp_path, command, *arguments)
+        assert (said.status, why in said.err) == (2, True), (arguments, said)
+        assert "reading" not in said.err

@@ -100,9 +100,44 @@ def test_no_expression_stands_in_a_shell_line_and_every_action_is_pinned() -> No
 def test_what_is_there_stays(place: Place) -> None:
     publish = place.root / ".github" / "workflows" / "publish.yml"
     publish.write_text("mine", encoding="utf-8")
-    said = run(place.root, "init", "--action", ACTION)
+    said = run(place.root, "init")
     assert "kept    .github/workflows/publish.yml (it was there)" in said.out
     assert publish.read_text(encoding="utf-8") == "mine"
+
+
+def test_another_action_is_named_in_the_workflows_that_nobody_edited(place: Place) -> None:
+    other = f"college/tools/exporter@{'b' * 40}"
+    edited = place.root / ".github" / "workflows" / "publish.yml"
+    text = edited.read_text(encoding="utf-8").replace("timeout-minutes: ", "timeout-minutes: 1")
+    edited.write_text(text, encoding="utf-8")
+    said = run(place.root, "init", "--action", other)
+    assert said.status == 0
+    for path, wanted in workflow_files(other).items():
+        found = (place.root / path).read_text(encoding="utf-8")
+        if path.endswith("/publish.yml"):
+            assert found == text
+            assert f"kept    {path}, which is not as `init` writes it: there, write" in said.out
+        else:
+            assert found == wanted, path
+            assert f"renamed {path}: it uses {other} now\n" in said.out
+    again = run(place.root, "init", "--action", other)
+    assert "renamed" not in again.out
+    assert again.out.count("(it was there)") == 3 + len(WORKFLOWS) - 1
+
+
+def test_an_action_is_named_by_a_full_hash_or_refused(tmp_path: Path) -> None:
+    for ref in ("main", "v1.0.0", "a" * 39, "A" * 40):
+        said = run(tmp_path, "init", "new", "--action", f"school/exporter@{ref}")
+        assert said.status == 2
+        assert "write --action OWNER/REPO@COMMIT, with all 40 digits" in said.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_verify_looks_through_the_cdn_only_where_that_variable_is_true() -> None:
+    text = (OURS / "verify.yml").read_text(encoding="utf-8")
+    assert text.count("EXPORTER_VIA_CDN") == 1
+    assert "VIA_CDN: ${{ vars.EXPORTER_VIA_CDN == 'true' && 'true' || '' }}\n" in text
+    assert "${VIA_CDN:+--via-cdn}" in text
 
 
 def test_an_action_that_is_none_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tests.cli.running import CONFIG, content_repository, run
+import pytest
+
+from tests.cli.running import CONFIG, commit_all, content_repository, run
 
 PLAN = {
     "plans/P.yaml": "name: P\ntitle: Plan\nis_published: true\nsubjects:\n"
     "  - subject: S\n    sort_order: 1\n",
     "subjects/S/_subject.yaml": "name: S\ntitle: Subject\nis_published: true\n",
 }
+OTHER = PLAN["plans/P.yaml"].replace("name: P", "name: Q")
 
 
 def test_hashed_keys_are_refused_with_files_that_link_to_one_another(tmp_path: Path) -> None:
@@ -35,6 +38,28 @@ def test_a_wrong_snapshot_path_is_no_empty_release(tmp_path: Path) -> None:
         assert (said.status, "snapshot.path" in said.err) == (3, True)
     (root / "exporter.yaml").write_text(CONFIG, encoding="utf-8")
     assert run(root, "status", "--json").report["live"] == live
+
+
+@pytest.mark.parametrize("command", [["plan"], ["publish", "--dry-run"]])
+def test_what_a_guard_keeps_back_can_be_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setattr("exporter.publish.guarding.MASS_DELETE_FLOOR", 0)
+    config = CONFIG + "publish: {max_delete_ratio: 0}\n"
+    root = content_repository(tmp_path, {**PLAN, "plans/Q.yaml": OTHER}, config)
+    assert run(root, "publish").status == 0
+    old = git(root, "rev-parse", "HEAD")
+    (root / "content-snapshot/plans/Q.yaml").unlink()
+    commit_all(root, "One plan goes")
+    refused = run(root, *command)
+    assert (refused.status, "`exporter plan --allow-mass-delete` lists" in refused.err) == (3, True)
+    shown = run(root, *command, "--allow-mass-delete")
+    assert (shown.status, "delete  plans/Q/manifest.json" in shown.out) == (0, True)
+    assert run(root, "publish", "--allow-mass-delete").status == 0
+    refused = run(root, *command, "--ref", old)
+    assert (refused.status, "`exporter plan --allow-older`" in refused.err) == (3, True)
+    shown = run(root, *command, "--ref", old, "--allow-older")
+    assert (shown.status, "put     plans/Q/manifest.json" in shown.out) == (0, True)
 
 
 def test_init_refuses_a_password_before_it_writes_anything(tmp_path: Path) -> None:

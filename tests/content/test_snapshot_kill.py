@@ -322,8 +322,7 @@ if THOROUGH:
                     break
                 assert status == -signal.SIGKILL, (call, at)
                 kills[call] += 1
-        assert all(kills.values()), kills
-        assert sum(kills.values()) > 30
+        assert sum(kills.values()) > 20, kills
 
 
 def test_a_stale_index_lock_of_a_dead_run_is_removed(

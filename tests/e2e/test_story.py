@@ -53,6 +53,9 @@ def test_the_demo_tells_what_really_happened(tmp_path: Path) -> None:
     assert given_away > before
     assert crawl(files) == files.keys()
     assert site.exporter("plan").out.startswith("nothing to do")
+    for line in told.split("Look around:\n")[1].splitlines():
+        subprocess.run(["sh", "-c", line], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    assert {"exporter.yaml", "README.md", ".gitignore"} <= set(site.git("ls-files").split())
 
 
 def test_the_demo_starts_again_in_its_own_folder(tmp_path: Path) -> None:

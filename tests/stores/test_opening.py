@@ -8,7 +8,7 @@ import pytest
 
 from exporter.errors import ConfigError
 from exporter.stores.folder import FolderStore
-from exporter.stores.opening import open_store
+from exporter.stores.opening import open_store, store_name
 from exporter.stores.s3 import S3Options, S3Store
 
 BASE = Path("/srv/content")
@@ -84,3 +84,19 @@ def test_an_endpoint_is_a_plain_address(endpoint: str) -> None:
 
     assert raised.value.message == "`s3.endpoint_url` is not the address of an S3 service"
     assert "hunter2" not in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("location", "endpoint", "name"),
+    [
+        ("./public/../cdn/", None, "cdn"),
+        ("file:///srv/site/cdn", None, "cdn"),
+        ("../cdn", None, "/srv/cdn"),
+        ("/mnt/cdn", None, "/mnt/cdn"),
+        ("s3://bucket/a/b/", None, "s3://bucket/a/b"),
+        ("s3://bucket", "https://s3.eu-central-1.amazonaws.com", "s3://bucket"),
+        ("s3://bucket/a", "https://S3.example.org:9000/x", "s3://bucket/a at s3.example.org"),
+    ],
+)
+def test_a_store_has_a_name_that_lasts(location: str, endpoint: str | None, name: str) -> None:
+    assert store_name(location, base=Path("/srv/site"), endpoint_url=endpoint) == name
