@@ -210,6 +210,7 @@ def test_json_is_one_object_without_markup(root: Path) -> None:
         "access",
         "notices",
         "files",
+        "files_known",
         "held_plans",
         "findings",
         "hold_lines",
