@@ -8,12 +8,20 @@ import click
 
 from exporter.cli.session import Session, pass_session
 from exporter.cli.snapshot import held_json, held_line
+from exporter.cli.usage import Command, json_option
 
 __all__ = ["command"]
 
 
-@click.command("holds")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.command(
+    "holds",
+    cls=Command,
+    examples={
+        "exporter holds": "List what is held:",
+        "exporter holds --json": "List it for a program:",
+    },
+)
+@json_option
 @pass_session
 def command(session: Session, *, as_json: bool) -> None:
     """List the documents of which a version is held, with who rolled it back, when and why.

@@ -101,18 +101,18 @@ class CountedSource:
 class _CountedView:
     def __init__(self, view: View, tell: progress.Progress) -> None:
         self.identity = view.identity
+        self.digests = view.digests
+        self.size = view.size
         self._view = view
         self._tell = tell
-        self._total = 0
 
-    def digests(self) -> Iterator[tuple[Ref, str | None]]:
-        self._total = 0
-        for found in self._view.digests():
-            self._total += 1
+    def everything(self) -> Iterator[tuple[Document, str | None]]:
+        total = self._view.size()
+        for done, found in enumerate(self._view.everything(), start=1):
+            self._tell("documents read", done, max(done, total))
             yield found
 
-    def documents(self, only: Collection[Ref] | None = None) -> Iterator[Document]:
-        total = self._total if only is None else len(only)
+    def documents(self, only: Collection[Ref]) -> Iterator[Document]:
         for done, document in enumerate(self._view.documents(only), start=1):
-            self._tell("documents read", done, max(done, total))
+            self._tell("documents read", done, max(done, len(only)))
             yield document

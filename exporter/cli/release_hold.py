@@ -8,16 +8,26 @@ import click
 
 from exporter.cli.session import Session, pass_session
 from exporter.cli.snapshot import Delivery, Request, deliver, delivery_json, tell_delivery
+from exporter.cli.usage import Command, json_option, push_option
+from exporter.core.wording import near
 from exporter.errors import UsageError
 
 __all__ = ["command"]
 
 
-@click.command("release-hold")
+@click.command(
+    "release-hold",
+    cls=Command,
+    examples={
+        "exporter release-hold SUBJECT-MATH": "Take the database's version of one document:",
+        "exporter release-hold --all --push": "Take all of them, and push the commit:",
+    },
+    ends={2: "Nothing of that name is held."},
+)
 @click.argument("documents", nargs=-1, metavar="[DOCUMENT]...")
 @click.option("--all", "everything", is_flag=True, help="Release every hold.")
-@click.option("--push", is_flag=True, help="Push the snapshot.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@push_option
+@json_option
 @pass_session
 def command(
     session: Session, *, documents: tuple[str, ...], everything: bool, push: bool, as_json: bool
@@ -58,7 +68,7 @@ def _check(session: Session, wanted: set[str]) -> None:
     if unknown:
         raise UsageError(
             f"{', '.join(unknown)}: nothing of that name is held",
-            hint="`exporter holds` lists what is",
+            hint=near(unknown[0], known, "`exporter holds` lists what is"),
         )
 
 

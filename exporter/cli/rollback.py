@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.cli.snapshot import without_trailers
+from exporter.cli.usage import Command, json_option, push_option, target_option
 
 if TYPE_CHECKING:
     from exporter.content.repository import Commit
@@ -21,15 +23,34 @@ _RELEASE = re.compile(r"(live|\d{8}T[0-9a-fZ-]*)\Z")
 """`live`, a release's id or its beginning, day at least; no commit's name has the T in it."""
 
 
-@click.command("rollback")
-@click.argument("to", metavar="RELEASE|COMMIT")
-@click.option("--target", default=None, help="The target of the release.")
-@click.option(
-    "--plan", "plans", multiple=True, help="Only this plan and what it shows; repeatable."
+@click.command(
+    "rollback",
+    cls=Command,
+    examples={
+        "exporter rollback HEAD~1": "Take the last commit's changes back:",
+        "exporter rollback RELEASE --plan GRADE-12-SCI-2026": "Put one plan back:",
+        "exporter rollback live --document SUBJECT-MATH --push": "Put one document back, and push:",
+    },
+    ends={3: "Uncommitted edits are in the way, or the remote has moved."},
 )
-@click.option("--document", "documents", multiple=True, help="Only this document; repeatable.")
-@click.option("--push", is_flag=True, help="Push the commit.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.argument("to", metavar="RELEASE|COMMIT")
+@target_option
+@click.option(
+    "--plan",
+    "plans",
+    metavar="PLAN",
+    multiple=True,
+    help="Only this plan and what it shows; may be given again.",
+)
+@click.option(
+    "--document",
+    "documents",
+    metavar="DOCUMENT",
+    multiple=True,
+    help="Only this document; may be given again.",
+)
+@push_option
+@json_option
 @pass_session
 def command(
     session: Session,
@@ -61,9 +82,10 @@ def command(
     if as_json:
         session.out(json.dumps(_json(result, label), ensure_ascii=False, indent=2))
     elif result.commit is None:
-        session.out(f"nothing to do: it is as it was in {label} already")
+        known_as = commit.sha[:12] if label == commit.sha else label
+        session.out(f"nothing to do: it is as it was in {known_as} already")
     else:
-        session.out(f"{result.commit.sha[:12]}  {result.message.rstrip()}")
+        session.out(f"{result.commit.sha[:12]}  {without_trailers(result.message)}")
         session.out("publish it with `exporter publish`", dim=True)
 
 
@@ -101,16 +123,18 @@ def _resolve_commit(session: Session, to: str) -> tuple[Commit, str]:
 
 
 def _run(session: Session, to: Commit, options: RollbackOptions, *, push: bool) -> RollbackResult:
-    from exporter.content.remote import branch_of, catch_up, push_commit
+    from exporter.content.branches import branch_of, checked_out
+    from exporter.content.remote import catch_up, push_commit
     from exporter.content.rollback import roll_back
 
     repository, author = session.repository, session.config.snapshot.author
     if not push:
+        checked_out(repository)
         return roll_back(repository, to, options)
     branch = branch_of(repository)
     catch_up(repository, branch, author)
     result = roll_back(repository, to, options)
-    push_commit(repository, branch, author)
+    push_commit(repository, branch, author, session.patience())
     return replace(result, commit=repository.resolve("HEAD")) if result.commit else result
 
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.cli.usage import Command, branch_option, json_option, pull_request_option
 from exporter.core.wording import counted
 from exporter.errors import UsageError
 
 if TYPE_CHECKING:
+    from exporter.content.branches import Branch
     from exporter.content.candidates import Held
     from exporter.content.pull_request import PullRequest
-    from exporter.content.remote import Branch
     from exporter.content.repository import Repository
     from exporter.content.snapshot import SnapshotOptions, SnapshotResult
     from exporter.core.model import Ref
@@ -33,6 +34,8 @@ __all__ = [
     "pull_request_text",
     "run_snapshot",
     "snapshot_options",
+    "tell_delivery",
+    "without_trailers",
 ]
 
 _TITLE = "Content snapshot"
@@ -58,18 +61,31 @@ class Delivery:
 
     result: SnapshotResult
     branch: str = ""
-    pushed: bool = False
+    remote: str = ""
+    """Where the branch is pushed to; empty where it is kept here."""
     pull_request: PullRequest | None = None
 
 
-@click.command("snapshot")
+@click.command(
+    "snapshot",
+    cls=Command,
+    examples={
+        "exporter snapshot": "Commit what changed in the database:",
+        "exporter snapshot --push": "Push the commit, too:",
+        "exporter snapshot --branch content --pull-request": "Let people review it first:",
+    },
+    ends={
+        3: "It would delete too much, or another snapshot is at work.",
+        4: "The database or the remote is away; run it again.",
+    },
+)
 @click.option("--full", is_flag=True, help="Read everything, and trust nothing remembered.")
-@click.option("--push", is_flag=True, help="Push it, on top of what the remote has by now.")
-@click.option("--branch", default=None, help="Commit to this branch, for review.")
-@click.option("--pull-request", is_flag=True, help="Push the branch, and open a pull request.")
+@click.option("--push", is_flag=True, help="Push the commit, on top of what the remote has by now.")
+@branch_option
+@pull_request_option
 @click.option("--no-commit", is_flag=True, help="Write the files and leave them uncommitted.")
-@click.option("--allow-mass-delete", is_flag=True, help="Let a snapshot delete much, once.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--allow-mass-delete", is_flag=True, help="Let this snapshot delete much.")
+@json_option
 @pass_session
 def command(session: Session, /, *, no_commit: bool, as_json: bool, **asked: Any) -> None:  # noqa: ANN401 - click's
     """Write the database's content into git, as one commit.
@@ -90,13 +106,18 @@ def deliver(session: Session, request: Request) -> Delivery:
     check_request(session, request)
     if not (request.push or request.branch):
         return Delivery(_take(session, session.repository, request))
-    from exporter.content.remote import Branch, branch_of, push_snapshot, remote_name
+    from exporter.content.branches import Branch, branch_of, remote_name
+    from exporter.content.remote import push_snapshot
 
     repository, author = session.repository, session.config.snapshot.author
     if request.branch is None:
         own = branch_of(repository)
-        result = push_snapshot(repository, own, author, lambda: _take(session, repository, request))
-        return Delivery(result, own.name, pushed=True)
+
+        def take() -> SnapshotResult:
+            return _take(session, repository, request)
+
+        result = push_snapshot(repository, own, author, take, session.patience())
+        return Delivery(result, own.name, own.remote)
     pushed = request.push or request.pull_request
     branch = Branch(remote_name(repository) if pushed else "", request.branch)
     return _deliver_for_review(session, branch, request)
@@ -133,8 +154,14 @@ def check_request(session: Session, request: Request) -> None:
 
     Raises:
         UsageError: options contradict each other, or what they send has nowhere to go.
+        Refused: no branch is checked out, and none is named.
     """
-    from exporter.content.remote import branch_of, check_branch_name, remote_name
+    from exporter.content.branches import (
+        branch_of,
+        check_branch_name,
+        checked_out,
+        remote_name,
+    )
 
     sent = request.push or request.branch or request.pull_request
     if sent and not request.commit:
@@ -145,10 +172,14 @@ def check_request(session: Session, request: Request) -> None:
         )
     if request.branch is not None:
         check_branch_name(session.repository, request.branch)
+    elif request.commit:
+        checked_out(session.repository)
     if request.push and request.branch is None:
         branch_of(session.repository)
     elif request.push or request.pull_request:
-        remote_name(session.repository)
+        remote = remote_name(session.repository)
+        if request.pull_request:
+            session.github(_url_of(session, remote))
 
 
 def _take(session: Session, repository: Repository, request: Request) -> SnapshotResult:
@@ -165,30 +196,34 @@ def _deliver_for_review(session: Session, branch: Branch, request: Request) -> D
     """Commit to a branch that is not checked out."""
     from exporter.content.remote import keep_branch, push_snapshot, review_tree
 
-    repository, pushed = session.repository, bool(branch.remote)
-    tree = review_tree(repository, branch, pushed=pushed)
+    repository, is_sent = session.repository, bool(branch.remote)
+    tree = review_tree(repository, branch, pushed=is_sent)
 
     def take() -> SnapshotResult:
         return _take(session, tree, request)
 
     author = session.config.snapshot.author
-    result = push_snapshot(tree, branch, author, take) if pushed else take()
+    result = push_snapshot(tree, branch, author, take, session.patience()) if is_sent else take()
     keep_branch(repository, branch, tree.resolve("HEAD"))
     opened = _pull_request(session, branch) if request.pull_request else None
-    return Delivery(result, branch.name, pushed, opened)
+    return Delivery(result, branch.name, branch.remote, opened)
+
+
+def _url_of(session: Session, remote: str) -> str:
+    return session.repository.git("remote", "get-url", remote).decode().strip()
 
 
 def _pull_request(session: Session, branch: Branch) -> PullRequest | None:
     """Open or update the branch's pull request; None where it has nothing that the base has not."""
+    from exporter.content.branches import branch_of
     from exporter.content.pull_request import open_or_update
-    from exporter.content.remote import branch_of
 
-    repository, base = session.repository, branch_of(session.repository)
+    base = branch_of(session.repository)
     body = pull_request_text(session, "HEAD", branch.ref)
     if not body:
         return None
-    url = repository.git("remote", "get-url", branch.remote).decode().strip()
-    return open_or_update(session.github(url), branch.name, base.name, _TITLE, body)
+    github = session.github(_url_of(session, branch.remote))
+    return open_or_update(github, branch.name, base.name, _TITLE, body)
 
 
 def pull_request_text(session: Session, base: str, tip: str) -> str:
@@ -210,7 +245,7 @@ def delivery_json(delivery: Delivery) -> dict[str, object]:
     return {
         **_snapshot_json(delivery.result),
         "branch": delivery.branch or None,
-        "pushed": delivery.pushed,
+        "pushed": delivery.result.pushed,
         "pull_request": opened.url if opened else None,
     }
 
@@ -266,11 +301,20 @@ def tell_delivery(session: Session, delivery: Delivery) -> None:
         session.out(f"nothing changed: {result.documents} documents are as HEAD has them{kept}")
     for held in result.held:
         session.out(held_line(held), fg="yellow")
-    if delivery.branch:
-        where = "pushed to" if delivery.pushed else "on branch"
-        session.out(f"{where} {delivery.branch}")
+    if result.pushed:
+        session.out(f"pushed to {delivery.branch}")
+    elif delivery.remote:
+        session.out(f"nothing to push: {delivery.remote} has all of {delivery.branch}")
+    elif delivery.branch:
+        session.out(f"on branch {delivery.branch}")
     if opened := delivery.pull_request:
         session.out(f"{'opened' if opened.created else 'updated'} {opened.url}")
+
+
+def without_trailers(message: str) -> str:
+    """Return a commit's message as people read it: the lines at its end are for programs."""
+    text, _, last = message.rstrip("\n").rpartition("\n\n")
+    return text if text and last.startswith("Exporter-") else message.rstrip("\n")
 
 
 def _report_to_github(delivery: Delivery) -> None:
@@ -292,7 +336,7 @@ def _report_to_github(delivery: Delivery) -> None:
 
 def _tell(session: Session, result: SnapshotResult) -> None:
     where = result.commit.sha[:12] if result.commit else "not committed"
-    lines = result.message.rstrip("\n").split("\n")
+    lines = without_trailers(result.message).split("\n")
     session.out(f"{where}  {lines[0]}", bold=True)
     for line in lines[1:]:
         if line:
@@ -300,3 +344,5 @@ def _tell(session: Session, result: SnapshotResult) -> None:
     session.out(
         f"{counted(result.files_written, 'file')} written, {result.files_deleted:,} deleted"
     )
+    for why in result.guards_lifted:
+        session.out(f"allowed this once: {why}", fg="yellow")

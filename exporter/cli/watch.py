@@ -6,35 +6,50 @@ import click
 
 from exporter.cli.session import Session, pass_session
 from exporter.cli.snapshot import Request, check_request, deliver, snapshot_options
+from exporter.cli.usage import Command, branch_option, pull_request_option
 
 __all__ = ["command"]
 
 
-@click.command("watch")
-@click.option("--push", is_flag=True, help="Push every snapshot.")
-@click.option("--branch", default=None, help="Commit to this branch, for review.")
-@click.option("--pull-request", is_flag=True, help="Push the branch, and open a pull request.")
+@click.command(
+    "watch",
+    cls=Command,
+    examples={
+        "exporter watch --push": "Commit and push what editors change:",
+        "exporter watch --branch content --pull-request": "Keep a pull request up to date:",
+    },
+    ends={0: "It was told to stop."},
+)
+@click.option("--push", is_flag=True, help="Push every commit.")
+@branch_option
+@pull_request_option
 @pass_session
 def command(session: Session, *, push: bool, branch: str | None, pull_request: bool) -> None:
     """Take snapshots when content has changed, until SIGTERM or SIGINT.
 
-    One line a snapshot, or a failure; a failure is tried again, later and later.
+    One line a snapshot, or a failure; a failure is tried again, later and later. What can never
+    work, such as a pull request without a token, ends it.
     """
     from exporter.content.watching import Pace, Watch
 
     request = Request(push=push, branch=branch, pull_request=pull_request)
     check_request(session, request)
+    session.quiet = not session.verbose  # one line a look: how far each has come is for few
     settings = session.config.watch
+
+    def say(line: str) -> None:
+        session.out(f"{session.now():%Y-%m-%dT%H:%M:%SZ} {line}")
+
     Watch(
         Pace(settings.poll_s, settings.interval_s, settings.threshold),
         watermark=session.source().watermark,
         affected=lambda: _affected(session, request),
         snapshot=lambda: _told(session, request),
-        say=lambda line: session.out(f"{session.now():%Y-%m-%dT%H:%M:%SZ} {line}"),
+        say=say,
         clock=session.clock,
         wait=session.until_stopped(),
     ).run()
-    session.say("stopped")
+    say("stopped")
 
 
 def _affected(session: Session, request: Request) -> int:

@@ -16,7 +16,7 @@ from exporter.content.candidates import Candidate, Version
 from exporter.content.digests import Known, Scope, recall
 from exporter.content.repository import Commit, Repository
 from exporter.content.texts import Texts
-from exporter.content.yaml_reader import read_file
+from exporter.content.yaml_reader import name_in, read_file
 from exporter.core.files import parse_mapping, render
 from exporter.core.model import DOCTYPES, Document, ExtraFields, Ref
 from exporter.core.tree import ORPHANS, grow, place_of
@@ -27,7 +27,7 @@ __all__ = [
     "View",
     "compare",
     "document_in",
-    "documents_at",
+    "documents_of_both",
     "is_orphan",
     "orphan_text",
     "paths_of",
@@ -45,8 +45,14 @@ class View(Protocol):
     def digests(self) -> Iterator[tuple[Ref, str | None]]:
         """Yield every document's digest; None where there is none."""
 
-    def documents(self, only: Collection[Ref] | None = None) -> Iterator[Document]:
-        """Yield every document, or those of `only` that exist."""
+    def size(self) -> int:
+        """Return how many documents there are."""
+
+    def everything(self) -> Iterator[tuple[Document, str | None]]:
+        """Yield every document with its digest."""
+
+    def documents(self, only: Collection[Ref]) -> Iterator[Document]:
+        """Yield those documents that exist."""
 
 
 class Source(Protocol):
@@ -77,14 +83,28 @@ class Comparison:
     remembered: bool
     """Whether only documents with another digest were read."""
 
+    @property
+    def unchanged(self) -> bool:
+        """Tell whether the database is, digest by digest, as it is remembered."""
+        return (
+            self.remembered
+            and self.digests.keys() == self.before.keys()
+            and all(digest == self.before[ref].digest for ref, digest in self.digests.items())
+            and None not in self.digests.values()
+        )
+
     def candidates(self) -> list[Candidate]:
         """Return the documents of which the versions differ, in the order of their refs."""
-        differing = {ref for ref, version in self.after.items() if self._version(ref) != version}
-        differing |= self.before.keys() - self.after.keys()
+        differing = [ref for ref, version in self.after.items() if self._differs(ref, version)]
+        differing += self.before.keys() - self.after.keys()
         return [
             Candidate(ref, self._version(ref), self.after.get(ref), self.path_of(ref))
             for ref in sorted(differing)
         ]
+
+    def _differs(self, ref: Ref, version: Version) -> bool:
+        known = self._version(ref)
+        return known is not version and known != version
 
     def path_of(self, ref: Ref) -> str:
         """Return the path of HEAD's file of a document; empty where it has none."""
@@ -126,26 +146,38 @@ def _compared(
     head = repository.head()
     with source.view() as view:
         scope = Scope(head.sha if head else "", folder, view.identity)
-        digests = dict(view.digests())
         known = None if full else recall(repository.private_dir, scope)
         if known is not None:
+            digests = dict(view.digests())
             after, titles = _read_changed(view, known, digests, texts)
             files = frozenset(each.path for each in known.values())
         else:
             tree = _document_files(repository, head, folder)
-            after, titles = _read(view.documents(), frozenset(tree.values()), texts)
+            digests = {}
+            documents = _noting(view.everything(), digests)
+            after, titles = _read(documents, frozenset(tree.values()), texts)
             files = frozenset(tree)
     remembered = known is not None
     before = _documents_at(tree, after, texts, extra) if known is None else known
     return Comparison(head, before, files, after, digests, titles, texts, scope, remembered)
 
 
-def documents_at(
-    repository: Repository, commit: Commit, folder: str, texts: Texts, extra: ExtraFields
-) -> tuple[dict[Ref, Known], frozenset[str]]:
-    """Return every document of a commit, and every path at which one's file may stand."""
-    tree = _document_files(repository, commit, folder)
-    return _documents_at(tree, {}, texts, extra), frozenset(tree)
+def documents_of_both(
+    repository: Repository,
+    commits: tuple[Commit, Commit],
+    folder: str,
+    texts: Texts,
+    extra: ExtraFields,
+) -> tuple[dict[Ref, Known], dict[Ref, Known], frozenset[str]]:
+    """Return every document of two commits, and every path at which one of the first may stand.
+
+    Files that both commits have are only asked for their names.
+    """
+    trees = [_document_files(repository, commit, folder) for commit in commits]
+    same = dict(trees[0].items() & trees[1].items())
+    found = _named(same, texts)
+    sides = [_documents_at(tree, {}, texts, extra, found) for tree in trees]
+    return sides[0], sides[1], frozenset(trees[0])
 
 
 def spool_placed(comparison: Comparison, refs: Iterable[Ref], extra: ExtraFields) -> None:
@@ -218,6 +250,15 @@ def _read_changed(
     return same | versions, titles
 
 
+def _noting(
+    digested: Iterable[tuple[Document, str | None]], digests: dict[Ref, str | None]
+) -> Iterator[Document]:
+    """Yield documents, and note their digests."""
+    for document, digest in digested:
+        digests[document.ref] = digest
+        yield document
+
+
 def _read(
     documents: Iterable[Document], in_git: Collection[str], texts: Texts
 ) -> tuple[dict[Ref, Version], dict[Ref, str]]:
@@ -227,7 +268,7 @@ def _read(
         data = placed_text(document)
         content = texts.hash(data)
         if content not in in_git:
-            texts.add(data)
+            texts.keep(content, data)
             titles[document.ref] = document.title
         versions[document.ref] = Version(document.parent, content)
     return versions, titles
@@ -239,16 +280,32 @@ def _document_files(repository: Repository, head: Commit | None, folder: str) ->
     return {path: blob for path, blob in tree.items() if place_of(path)}
 
 
+def _named(tree: Mapping[str, str], texts: Texts) -> dict[str, Document]:
+    """Return what a name alone tells of the documents in their places, by path."""
+    placed = {path: place for path in tree if not is_orphan(path) if (place := place_of(path))}
+    found: dict[str, Document] = {}
+    for path, data in zip(placed, texts.blobs(map(tree.__getitem__, placed)), strict=True):
+        name = name_in(data)
+        if name is not None:
+            found[path] = _rooted((placed[path].doctype, name), "")
+    return found
+
+
 def _documents_at(
-    tree: Mapping[str, str], after: Mapping[Ref, Version], texts: Texts, extra: ExtraFields
+    tree: Mapping[str, str],
+    after: Mapping[Ref, Version],
+    texts: Texts,
+    extra: ExtraFields,
+    named: Mapping[str, Document] | None = None,
 ) -> dict[Ref, Known]:
     """Return the documents of a tree; only files that are not as the database has them are read."""
-    expected = {path: ref for ref, path in paths_of(after).items()}
+    expected = {path: ref for ref, path in paths_of(after).items()} if tree else {}
     found = {
         path: _rooted(ref, "")
         for path, ref in expected.items()
         if tree.get(path) == after[ref].content and not is_orphan(path)
     }
+    found |= named or {}
     unread = [path for path in tree if path not in found]
     for path, data in zip(unread, texts.blobs(map(tree.__getitem__, unread)), strict=True):
         document = document_in(path, data, extra)

@@ -18,8 +18,9 @@ from exporter.core.changes import (
     affected_plans,
     ancestor_paths,
     commit_message,
+    subject_path,
 )
-from exporter.core.model import DOCTYPES, PLAN, SUBJECT, Document, ExtraFields, Ref
+from exporter.core.model import DOCTYPES, PLAN, Document, ExtraFields, Ref
 
 __all__ = ["changes_of", "message_of", "plans_of"]
 
@@ -52,7 +53,7 @@ def message_of(
 ) -> str:
     """Return the commit's message."""
     named = {path for change in changes[:LISTED] for path in ancestor_paths(change.path)}
-    named |= {_subject_path(change.path) for change in changes}
+    named |= {subject_path(change.path) for change in changes}
     refs = {known.path: ref for ref, known in comparison.before.items() if known.path in named}
     refs |= {path: ref for ref, path in decision.paths.items() if path in named}
     titles = _titles(comparison, decision, refs.values())
@@ -112,9 +113,3 @@ def _titles(comparison: Comparison, decision: Decision, refs: Iterable[Ref]) -> 
         mapping = read_file("", data).mapping or {}
         titles[ref] = str(mapping.get("title") or "")
     return titles
-
-
-def _subject_path(path: str) -> str:
-    subject = DOCTYPES[SUBJECT]
-    top, _, below = path.partition("/")
-    return f"{top}/{below.partition('/')[0]}/{subject.index_file}" if top == subject.folder else ""

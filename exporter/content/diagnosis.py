@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from exporter.content.branches import checked_out
 from exporter.content.deepening import find_or_fetch, is_shallow
 from exporter.content.repository import Repository
 from exporter.core.diagnosis import Check, Health
-from exporter.errors import UsageError
+from exporter.errors import Refused, UsageError
 
 __all__ = ["check_live_commit", "check_repository"]
 
@@ -29,6 +30,17 @@ def check_repository(repository: Repository, author: str | None) -> Iterator[Che
             Health.PROBLEM,
             f"a merge, rebase or revert waits to be finished ({waiting})",
             "finish it or give it up, as `git status` says: no snapshot is taken before that",
+        )
+        return
+    try:
+        checked_out(repository)
+    except Refused:
+        yield Check(
+            AREA,
+            "branch",
+            Health.WARNING,
+            "none is checked out, so snapshots and rollbacks are refused",
+            "check one out, as in `git switch main`, where they are to be made in this clone",
         )
 
 

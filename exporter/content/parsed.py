@@ -9,12 +9,16 @@ a damaged one is made anew.
 from __future__ import annotations
 
 import hashlib
+import marshal
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import starmap
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 import orjson
 
@@ -22,11 +26,14 @@ from exporter.content.cachefile import CacheFile
 from exporter.content.yaml_reader import read_file
 from exporter.core.loading import ParsedFile
 from exporter.core.model import Json
+from exporter.workers import IN_PROCESS, Workers
 
-__all__ = ["ParsedFiles", "Stats", "stats_below"]
+__all__ = ["FreshlyParsed", "ParsedFiles", "Parsing", "Stats", "stats_below"]
 
 FORMAT = 1
 """Raised whenever the same bytes would be parsed to something else."""
+CHUNK = 500
+"""Files that a worker parses at a time."""
 _SPARE = 3
 """Rows that the cache may hold for each one that is needed."""
 _TABLES = """
@@ -41,6 +48,52 @@ _Seen = dict[str, tuple[str, str]]
 """The blob hash of each file by path, with the stat that it was seen with."""
 
 
+class Parsing(Protocol):
+    """Gives the parsed files of a tree or folder, in the order in which they are asked for."""
+
+    def of_blobs(
+        self, tree: Mapping[str, str], read: Callable[[Iterable[str]], Iterator[bytes]]
+    ) -> Iterator[ParsedFile]:
+        """Yield the files of a tree (blob hashes by path); `read` gives blobs."""
+
+    def of_folder(self, folder: Path, stats: Stats) -> Iterator[ParsedFile]:
+        """Yield the files below a folder, of which the stats were just taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class FreshlyParsed:
+    """Parses every file, with several processes where there are many."""
+
+    workers: Workers = IN_PROCESS
+
+    def of_blobs(
+        self, tree: Mapping[str, str], read: Callable[[Iterable[str]], Iterator[bytes]]
+    ) -> Iterator[ParsedFile]:
+        """Yield the files of a tree; each process reads its own blobs."""
+        return self._parsed(list(tree), lambda paths: read([tree[path] for path in paths]))
+
+    def of_folder(self, folder: Path, stats: Stats) -> Iterator[ParsedFile]:
+        """Yield the files below a folder."""
+        return self._parsed(list(stats), lambda paths: (_bytes_of(folder / path) for path in paths))
+
+    def _parsed(
+        self, paths: Sequence[str], read: Callable[[Sequence[str]], Iterable[bytes]]
+    ) -> Iterator[ParsedFile]:
+        workers = self.workers.forked
+        if workers.jobs == 1:
+            yield from starmap(read_file, zip(paths, read(paths), strict=True))
+            return
+        chunks = [paths[start : start + CHUNK] for start in range(0, len(paths), CHUNK)]
+        for found in workers.each("files read", partial(_read_files, read), chunks):
+            yield from starmap(ParsedFile, marshal.loads(found))  # noqa: S302 - our own bytes
+
+
+def _read_files(read: Callable[[Sequence[str]], Iterable[bytes]], paths: Sequence[str]) -> bytes:
+    """Parse files in a worker; to marshal what they hold is several times as fast as to pickle."""
+    files = starmap(read_file, zip(paths, read(paths), strict=True))
+    return marshal.dumps([(one.path, one.mapping, one.problem, one.line) for one in files])
+
+
 def stats_below(folder: Path) -> dict[str, str]:
     """Return what the file system says of every file below a folder."""
     found: dict[str, str] = {}
@@ -52,7 +105,7 @@ def _walk(folder: str, above: str, found: dict[str, str]) -> None:
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             path = above + entry.name
-            if entry.is_dir():
+            if entry.is_dir(follow_symlinks=False):
                 _walk(entry.path, f"{path}/", found)
             elif entry.is_file():
                 with suppress(FileNotFoundError):  # gone since it was listed

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
-from exporter.content.parsed import ParsedFiles, stats_below
+from exporter.content.parsed import FreshlyParsed, Parsing, stats_below
 from exporter.content.repository import Commit, Repository
 from exporter.content.yaml_reader import lines_of, read_file
 from exporter.core.files import parse_mapping
 from exporter.core.findings import Finding
-from exporter.core.loading import Loaded, ParsedFile, assemble
+from exporter.core.loading import Loaded, ParsedFile, assemble_ordered, reading_order
 from exporter.core.model import DOCTYPES, PLAN, Document, ExtraFields
 from exporter.core.patching import with_edited
 from exporter.core.tree import place_of
@@ -22,6 +22,7 @@ __all__ = [
     "parse_documents",
     "plans_at",
     "read_commit",
+    "read_tree",
     "read_worktree",
     "reread_worktree",
 ]
@@ -55,26 +56,31 @@ def read_commit(
     commit: Commit,
     folder: str,
     extra: ExtraFields,
-    known: ParsedFiles | None = None,
+    known: Parsing | None = None,
 ) -> Content:
     """Read the snapshot folder as a commit has it, without touching the work tree."""
-    tree = repository.tree(commit.sha, folder)
-    if known:
-        parsed = known.of_blobs(tree, repository.blobs)
-    else:
-        parsed = _parse(tree, repository.blobs(tree.values()))
-    return Content(assemble(parsed, extra), partial(_blob_text, repository, tree), commit)
+    return read_tree(repository, commit, repository.tree(commit.sha, folder), extra, known)
 
 
-def read_worktree(folder: Path, extra: ExtraFields, known: ParsedFiles | None = None) -> Content:
+def read_tree(
+    repository: Repository,
+    commit: Commit,
+    tree: Mapping[str, str],
+    extra: ExtraFields,
+    known: Parsing | None = None,
+) -> Content:
+    """Read some files of a commit's snapshot folder, given as blob hashes by path."""
+    ordered = {path: tree[path] for path in sorted(tree, key=reading_order)}
+    parsed = (known or FreshlyParsed()).of_blobs(ordered, repository.blobs)
+    return Content(assemble_ordered(parsed, extra), partial(_blob_text, repository, tree), commit)
+
+
+def read_worktree(folder: Path, extra: ExtraFields, known: Parsing | None = None) -> Content:
     """Read the snapshot folder as it stands on disk."""
-    if known:
-        parsed = known.of_folder(folder, stats_below(folder))
-        return Content(assemble(parsed, extra), partial(_file_text, folder), None)
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    names = [path.relative_to(folder).as_posix() for path in paths]
-    parsed = _parse(names, (path.read_bytes() for path in paths))
-    return Content(assemble(parsed, extra), partial(_file_text, folder), None)
+    found = stats_below(folder)
+    stats = {path: found[path] for path in sorted(found, key=reading_order)}
+    parsed = (known or FreshlyParsed()).of_folder(folder, stats)
+    return Content(assemble_ordered(parsed, extra), partial(_file_text, folder), None)
 
 
 def reread_worktree(

@@ -3,7 +3,9 @@
 Only the snapshot folder is ours, so a lost race is settled by starting again on what won it: our
 unsent snapshots are dropped and one is taken on the new base. It holds whatever they held, and
 nothing twice; and a rollback that people made meanwhile is seen. People's unsent commits are put on
-top of what won. A branch for review has a work tree of its own inside `.git`.
+top of what won. A remote that another push holds locked is asked again. Runs that meet wait for
+different times, so that they do not meet again. A branch for review has a work tree of its own
+inside `.git`.
 """
 
 from __future__ import annotations
@@ -11,10 +13,13 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from itertools import count
 from pathlib import Path
 
+from exporter.content.branches import Branch
 from exporter.content.repository import Commit, Repository
 from exporter.content.snapshot import SnapshotResult
 from exporter.content.worktree import go_to, only_one, recover
@@ -22,20 +27,22 @@ from exporter.core.holds import Mark, mark_of
 from exporter.errors import ExporterError, GitError, Refused, UsageError
 
 __all__ = [
-    "Branch",
-    "branch_of",
+    "Patience",
     "catch_up",
-    "check_branch_name",
     "keep_branch",
     "push_commit",
     "push_snapshot",
-    "remote_name",
     "review_tree",
 ]
 
 ROUNDS = 5
-"""Lost races in a row after which a run gives up; the next one tries again."""
+"""So many races are lost at least before a run gives up, however long they take."""
+LIMIT_S = 60.0
+"""A run goes on losing races for so long; the next one tries again."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 8.0
 
+_LOCKED = re.compile(r"cannot lock ref|failed to update ref|\.lock': File exists")
+"""What git says where another git was just writing the same branch, here or on the remote."""
 _TREES = "exporter-"
 """Before the names of our linked work trees, by which git's own folders for them are known."""
 
@@ -43,75 +50,49 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _QUIET = {"GIT_TERMINAL_PROMPT": "0"}
 
 
+class _Remote(Enum):
+    """What a push came to."""
+
+    HAS_IT = "it had everything already"
+    GOT_IT = "it took what was new"
+    MOVED_ON = "it has something that we have not"
+
+
+class _Locked(GitError):
+    """Another git was just writing the branch: it can be tried again at once."""
+
+
 @dataclass(frozen=True, slots=True)
-class Branch:
-    """A branch of ours and its name on the remote; the local ref may be HEAD's."""
+class Patience:
+    """How long lost races are run again, and with which pauses between them.
 
-    remote: str
-    name: str
-
-    @property
-    def ref(self) -> str:
-        """Return the full name, which is the same on both sides."""
-        return f"refs/heads/{self.name}"
-
-    @property
-    def tracking(self) -> str:
-        """Return the ref by which this clone remembers the remote's."""
-        return f"refs/remotes/{self.remote}/{self.name}"
-
-
-def branch_of(repository: Repository) -> Branch:
-    """Return the branch that is checked out, as the remote has it.
-
-    Raises:
-        UsageError: none is, or there is no remote.
+    Pauses are up to twice as long each time; chance parts runs that would meet again and again.
     """
-    try:
-        name = repository.git("symbolic-ref", "--short", "HEAD").decode().strip()
-    except GitError as error:
-        raise UsageError(
-            f"{repository.root} has no branch checked out",
-            hint="check one out: `git switch main`",
-        ) from error
-    return Branch(remote_name(repository), name)
 
+    clock: Callable[[], float]
+    """Seconds that only ever grow."""
+    sleep: Callable[[float], None]
+    chance: Callable[[], float]
+    """A number from 0 to 1."""
 
-def remote_name(repository: Repository) -> str:
-    """Return the remote to push to: `origin`, or the only one.
-
-    Raises:
-        UsageError: there is none, or there are several and none is `origin`.
-    """
-    names = repository.git("remote").decode().split()
-    if "origin" in names or len(names) == 1:
-        return "origin" if "origin" in names else names[0]
-    raise UsageError(
-        f"{repository.root} has {len(names) or 'no'} remotes, and none is `origin`",
-        hint="add one: `git remote add origin URL`",
-    )
-
-
-def check_branch_name(repository: Repository, name: str) -> None:
-    """Refuse a name that git takes for no branch.
-
-    Raises:
-        UsageError: it is none.
-    """
-    refused = UsageError(
-        f"{name!r} is no name that a branch can have",
-        hint="use letters, digits, - and /, as in --branch content; no space and none of .. ~^:?*[",
-    )
-    if name.startswith("-") or name == "HEAD":  # git makes none, though the format has it
-        raise refused
-    try:
-        repository.git("check-ref-format", f"refs/heads/{name}")
-    except GitError as error:
-        raise refused from error
+    def rounds(self) -> Iterator[int]:
+        """Yield the number of each round, with a pause before each but the first."""
+        end = self.clock() + LIMIT_S
+        for lost in count():
+            yield lost
+            longest = min(_FIRST_PAUSE_S * 2.0**lost, _LONGEST_PAUSE_S)
+            pause = longest * (1 + self.chance()) / 2
+            if lost + 1 >= ROUNDS and self.clock() + pause > end:
+                return
+            self.sleep(pause)
 
 
 def push_snapshot(
-    repository: Repository, branch: Branch, author: str | None, take: Callable[[], SnapshotResult]
+    repository: Repository,
+    branch: Branch,
+    author: str | None,
+    take: Callable[[], SnapshotResult],
+    patience: Patience,
 ) -> SnapshotResult:
     """Take a snapshot on what the remote has, and push it.
 
@@ -123,28 +104,54 @@ def push_snapshot(
     """
     unreachable = _catch_up(repository, branch, author)
     result = take()
-    if unreachable:
+    if unreachable and not isinstance(unreachable, _Locked):
         raise unreachable
-    for _ in range(ROUNDS):
-        if _push(repository, branch):
-            return result
+
+    def take_again() -> None:
+        nonlocal result
+        before = repository.head()
         catch_up(repository, branch, author)
-        result = take()
-    raise _gave_up(branch)
+        if repository.head() != before:
+            result = take()
+
+    sent = _push_patiently(repository, branch, take_again, patience)
+    return replace(result, pushed=sent)
 
 
-def push_commit(repository: Repository, branch: Branch, author: str | None) -> None:
+def push_commit(
+    repository: Repository, branch: Branch, author: str | None, patience: Patience
+) -> None:
     """Push a person's commit, on top of what the remote has by then.
 
     Raises:
         Refused: it conflicts with what the remote has, or that moved again and again.
         GitError: the remote cannot be reached.
     """
-    for _ in range(ROUNDS):
-        if _push(repository, branch):
-            return
-        catch_up(repository, branch, author)
-    raise _gave_up(branch)
+    _push_patiently(repository, branch, lambda: catch_up(repository, branch, author), patience)
+
+
+def _push_patiently(
+    repository: Repository, branch: Branch, catch_up_again: Callable[[], None], patience: Patience
+) -> bool:
+    """Push HEAD, after each lost race on top of what won it; tell whether anything was sent.
+
+    Raises:
+        Refused: too many races were lost.
+        GitError: the remote cannot be reached, or stays locked.
+    """
+    problem: ExporterError = _gave_up(branch)
+    for lost in patience.rounds():
+        try:
+            if lost:
+                catch_up_again()
+            came_to = _push(repository, branch)
+        except _Locked as error:
+            problem = error
+            continue
+        if came_to is not _Remote.MOVED_ON:
+            return came_to is _Remote.GOT_IT
+        problem = _gave_up(branch)
+    raise problem
 
 
 def catch_up(repository: Repository, branch: Branch, author: str | None) -> None:
@@ -160,7 +167,7 @@ def catch_up(repository: Repository, branch: Branch, author: str | None) -> None
 
 def _gave_up(branch: Branch) -> Refused:
     return Refused(
-        f"{branch.name} moved on {branch.remote} {ROUNDS} times while this run was pushing",
+        f"{branch.name} moved on {branch.remote} again and again while this run was pushing",
         hint="run again",
     )
 
@@ -308,8 +315,8 @@ def _unsent(repository: Repository, base: Commit, head: Commit) -> list[tuple[st
     return [(sha, mark_of(rest)) for sha, _, rest in (r.partition("\n") for r in records) if sha]
 
 
-def _push(repository: Repository, branch: Branch) -> bool:
-    """Push HEAD; False where the remote has something that we have not.
+def _push(repository: Repository, branch: Branch) -> _Remote:
+    """Push HEAD, unless the remote has something that we have not.
 
     Raises:
         GitError: it failed for another reason.
@@ -317,18 +324,20 @@ def _push(repository: Repository, branch: Branch) -> bool:
     head = repository.head()
     sent = _remote_tip(repository, branch)
     if head is None or (sent and head.sha == sent.sha):
-        return True
+        return _Remote.HAS_IT
     if sent and not repository.is_ancestor(sent.sha, head.sha):
-        return False
+        return _Remote.MOVED_ON
     try:
         with repository.moving(branch.tracking, head.sha):
             _network(repository, "push", "--quiet", branch.remote, f"{head.sha}:{branch.ref}")
     except GitError:
         now = _remote_tip(repository, branch)
+        if now and now.sha == head.sha:  # it arrived, though its answer did not
+            return _Remote.GOT_IT
         if now == sent or (now and repository.is_ancestor(now.sha, head.sha)):
             raise
-        return False
-    return True
+        return _Remote.MOVED_ON
+    return _Remote.GOT_IT
 
 
 def _remote_tip(repository: Repository, branch: Branch) -> Commit | None:
@@ -351,6 +360,8 @@ def _network(repository: Repository, *arguments: str) -> bytes:
     except GitError as error:
         message = _CREDENTIALS.sub("", error.message)
     # Not `from error`: its words may hold the credentials of the remote's URL.
+    if _LOCKED.search(message):
+        raise _Locked(message, hint="if no git is at work on that branch, remove its lock file")
     raise GitError(message, hint="see whether the remote can be reached, then run again")
 
 

@@ -24,13 +24,13 @@ from exporter.content.index import (
     moving_refs,
     scratch_index,
 )
+from exporter.core.wording import near
 from exporter.errors import GitError, UsageError
 
 __all__ = ["Commit", "Repository"]
 
 _IN_PROGRESS = ("MERGE_HEAD", "rebase-merge", "rebase-apply", "CHERRY_PICK_HEAD", "REVERT_HEAD")
 _SUBMODULE = "160000"
-EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,8 @@ class Repository:
             hint = "check the name; in a shallow clone `git fetch --unshallow` brings the history"
             if self.head() is None:
                 hint = "nothing was committed yet: take a snapshot with `exporter snapshot`"
+            named = self._text("for-each-ref", "--format=%(refname:short)").split()
+            hint = near(ref, named, hint)
             raise UsageError(f"there is no commit {ref!r} in {self.root}", hint=hint)
         return commit
 
@@ -130,22 +132,18 @@ class Repository:
 
     def tree(self, commit: str, folder: str) -> dict[str, str]:
         """Return the blob hashes of the files below a folder, by path relative to the folder."""
-        listing = self._bytes("ls-tree", "-r", "-z", "--full-tree", commit, "--", f"{folder}/")
-        entries = (line.split(b"\t", 1) for line in listing.split(b"\0") if line)
-        start = len(folder) + 1
-        return {
-            path.decode(errors="surrogateescape")[start:]: meta.split()[2].decode()
-            for meta, path in entries
-        }
+        listed = self._listed_tree(commit, "--", f"{folder}/")
+        return {path[len(folder) + 1 :]: blob for path, blob in listed}
 
     def files(self, commit: str) -> dict[str, str]:
         """Return the blob hashes of all files of a commit by path."""
-        listing = self._bytes("ls-tree", "-r", "-z", "--full-tree", commit)
-        entries = (line.split(b"\t", 1) for line in listing.split(b"\0") if line)
-        return {
-            path.decode(errors="surrogateescape"): meta.split()[2].decode()
-            for meta, path in entries
-        }
+        return dict(self._listed_tree(commit))
+
+    def _listed_tree(self, *asked: str) -> Iterator[tuple[str, str]]:
+        listing = self._bytes("ls-tree", "-r", "-z", "--full-tree", *asked)
+        for line in listing.decode(errors="surrogateescape").split("\0")[:-1]:
+            meta, _, path = line.partition("\t")
+            yield path, meta.rpartition(" ")[2]
 
     def changed_paths(self, base: str, target: str, folder: str) -> set[str]:
         """Return the paths below a folder, relative to it, that differ between two commits."""
@@ -228,22 +226,21 @@ class Repository:
             if self._run(command, env=_identity(author), check=False)[0]:
                 raise self._nobody()
 
-    def commit_paths(
-        self, message: str, paths: Sequence[str], *, author: str | None, parent: Commit | None
+    def commit_files(
+        self, message: str, blobs: Mapping[str, str], *, author: str | None, parent: Commit | None
     ) -> Commit:
-        """Commit these paths as they stand in the work tree, and nothing else that is staged.
+        """Commit files of the work tree, given their blobs, and nothing else that is staged.
 
-        HEAD moves only if it still is `parent`.
+        An empty blob is no file. HEAD moves only if it still is `parent`.
 
         Raises:
             GitError: a lost race, or git failed; HEAD is as it was.
             UsageError: git does not know in whose name to commit.
         """
-        listing = _listing(paths)
         with changed_index(self.private_dir) as index:
-            sha = self._commit_object(message, listing, author, parent)
+            sha = self._commit_object(message, blobs, author, parent)
             self.move_ref("HEAD", message.splitlines()[0], sha, parent.sha if parent else "")
-            self._stage(listing, index)
+            self._stage(_listing(blobs), index)
         return self.resolve(sha)
 
     def move_ref(self, ref: str, why: str, new: str, old: str) -> None:
@@ -302,13 +299,16 @@ class Repository:
         return self.root / self._text("rev-parse", "--git-path", f"{ref}.lock")
 
     def _commit_object(
-        self, message: str, listing: bytes, author: str | None, parent: Commit | None
+        self, message: str, blobs: Mapping[str, str], author: str | None, parent: Commit | None
     ) -> str:
-        """Make a commit of the parent's tree with these paths as they stand in the work tree."""
+        """Make a commit of the parent's tree with these files."""
         index = scratch_index(self.private_dir)
         environment = {"GIT_INDEX_FILE": str(index), **_identity(author)}
         self._run(["read-tree", parent.sha if parent else "--empty"], env=environment)
-        self._stage(listing, index)
+        none = f"0 {'0' * len(parent.sha)}" if parent else ""
+        entries = (f"{f'100644 {blob}' if blob else none}\t{path}" for path, blob in blobs.items())
+        command = ["update-index", "-z", "--index-info"]
+        self._run(command, feed=_listing(entries), env=environment)
         tree = self._run(["write-tree"], env=environment)[1].decode().strip()
         parents = ["-p", parent.sha] if parent else []
         sha = self._commit_tree(["commit-tree", tree, *parents, "-F", "-"], message, environment)

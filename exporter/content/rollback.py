@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from exporter.content.candidates import Version
-from exporter.content.comparing import Comparison, document_in, documents_at
+from exporter.content.comparing import Comparison, document_in, documents_of_both
 from exporter.content.deciding import Decision, decide
 from exporter.content.describing import changes_of, message_of, plans_of
 from exporter.content.digests import Scope
@@ -32,6 +32,7 @@ from exporter.core.model import (
     ExtraFields,
     Ref,
 )
+from exporter.core.wording import near
 from exporter.errors import Refused, UsageError
 
 __all__ = ["RollbackOptions", "RollbackResult", "roll_back"]
@@ -91,8 +92,7 @@ def _compare(
 ) -> Comparison:
     """Compare HEAD with an earlier commit, as a snapshot does with the database."""
     folder, extra = options.folder, options.extra_fields
-    before, files = documents_at(repository, head, folder, texts, extra)
-    then, _ = documents_at(repository, target, folder, texts, extra)
+    before, then, files = documents_of_both(repository, (head, target), folder, texts, extra)
     after = {ref: known.version for ref, known in then.items()}
     scope = Scope(head.sha, folder, "")
     return Comparison(head, before, files, after, {}, {}, texts, scope, remembered=False)
@@ -108,7 +108,7 @@ def _commit(
     }
     decision = decide(found, candidates, instead, options.extra_fields)
     writes = _writes(repository, found, decision, target, options)
-    if not writes.paths:
+    if not writes.planned:
         return RollbackResult(None)
     if part is not None:
         _refuse_orphans(found, decision, part)
@@ -118,7 +118,7 @@ def _commit(
     message = _message(message_of(found, decision, changes, trailers), target, options)
     author = _author(repository, options)
     write(repository, writes, found.texts)
-    commit = repository.commit_paths(message, writes.paths, author=author, parent=found.head)
+    commit = repository.commit_files(message, writes.planned, author=author, parent=found.head)
     finished(repository)
     return RollbackResult(commit, changes, tuple(sorted(plans)), message)
 
@@ -173,9 +173,8 @@ def _named(found: Comparison, name: str) -> Ref:
             f"{name!r} is the name of {len(matching)} documents",
             hint=f"say which, as in --document '{matching[0][0]}/{name}'",
         )
-    raise UsageError(
-        f"there is no document {name!r}, neither now nor then", hint="names are case-sensitive"
-    )
+    hint = near(rest or name, {ref[1] for ref in known}, "`exporter diff` names documents")
+    raise UsageError(f"there is no document {name!r}, neither now nor then", hint=hint)
 
 
 def _plan_part(found: Comparison, plan: Ref, extra: ExtraFields) -> set[Ref]:
@@ -186,7 +185,8 @@ def _plan_part(found: Comparison, plan: Ref, extra: ExtraFields) -> set[Ref]:
     ]
     versions = [side[plan] for side in sides if plan in side]
     if not versions:
-        raise UsageError(f"there is no plan {plan[1]!r}, neither now nor then")
+        hint = near(plan[1], {ref[1] for side in sides for ref in side if ref[0] == plan[0]})
+        raise UsageError(f"there is no plan {plan[1]!r}, neither now nor then", hint=hint)
     part = {plan}
     contents = found.texts.blobs(version.content for version in versions)
     for document in (document_in("plans/plan.yaml", data, extra) for data in contents):
@@ -231,9 +231,9 @@ def _message(snapshot: str, target: Commit, options: RollbackOptions) -> str:
     subject, _, rest = snapshot.partition("\n")
     parts = [*(f"plan {name}" for name in options.plans), *options.documents]
     what = ", ".join(" ".join(part.split()) for part in parts) or "all content"
-    back = f"Puts {what} back as it was in {options.label}"
-    if options.label != target.sha:
-        back += f" (commit {target.sha[:12]})"
+    then = f"commit {target.sha[:12]}"
+    is_commit = options.label == target.sha
+    back = f"Puts {what} back as it was in {then if is_commit else f'{options.label} ({then})'}"
     return f"{subject.replace('content: ', 'rollback: ', 1)}\n\n{back}.\n{rest}"
 
 

@@ -69,6 +69,8 @@ class SnapshotResult:
     message: str
     held: tuple[Held, ...] = ()
     """What was not taken from the source because people rolled it back."""
+    pushed: bool = False
+    """Whether anything was sent to a remote."""
 
 
 def take_snapshot(
@@ -164,6 +166,8 @@ def last_snapshot_at(repository: Repository, folder: str) -> int | None:
 
 
 def _take(repository: Repository, found: Comparison, options: SnapshotOptions) -> SnapshotResult:
+    if found.unchanged:
+        return SnapshotResult(None, (), 0, 0, len(found.after), (), (), "")
     candidates = found.candidates()
     holding = Holding()
     if found.head and candidates:
@@ -243,8 +247,8 @@ def _write(
     write(repository, writes, found.texts)
     commit = None
     if options.commit:
-        commit = repository.commit_paths(
-            message, writes.paths, author=options.author, parent=found.head
+        commit = repository.commit_files(
+            message, writes.planned, author=options.author, parent=found.head
         )
     finished(repository)
     return commit

@@ -7,14 +7,18 @@ nothing is left of it when the process ends, however it ends.
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from exporter.content.repository import Repository
 from exporter.errors import GitError
 
 __all__ = ["Texts"]
+
+SPOOLED_AT_A_TIME = 1 << 20
+"""Bytes."""
 
 
 class Texts:
@@ -23,7 +27,9 @@ class Texts:
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._algorithm = repository.git("rev-parse", "--show-object-format").decode().strip()
-        self._spool = tempfile.TemporaryFile(dir=repository.private_dir)  # noqa: SIM115
+        self._spool = tempfile.TemporaryFile(  # noqa: SIM115
+            dir=repository.private_dir, buffering=SPOOLED_AT_A_TIME
+        )
         self._places: dict[str, tuple[int, int]] = {}
         self._end = 0
 
@@ -40,20 +46,20 @@ class Texts:
             GitError: the disk is full.
         """
         blob = self.hash(data)
+        self.keep(blob, data)
+        return blob
+
+    def keep(self, blob: str, data: bytes) -> None:
+        """Keep a content that git may not have, of which the blob hash is known.
+
+        Raises:
+            GitError: the disk is full.
+        """
         if blob not in self._places:
-            try:
-                self._spool.seek(self._end)
-                self._spool.write(data)
-                self._spool.flush()
-            except OSError as error:
-                raise GitError(
-                    f"{self._repository.root}: there is no room to take a snapshot in: "
-                    f"{error.strerror}",
-                    hint="make room; nothing was written",
-                ) from error
             self._places[blob] = (self._end, len(data))
             self._end += len(data)
-        return blob
+            with self._room():
+                self._spool.write(data)
 
     def blobs(self, hashes: Iterable[str]) -> Iterator[bytes]:
         """Yield contents in the order asked for.
@@ -62,6 +68,8 @@ class Texts:
             GitError: nobody has such a blob.
         """
         wanted = list(hashes)
+        with self._room():
+            self._spool.flush()
         in_git = self._repository.blobs(blob for blob in wanted if blob not in self._places)
         for blob in wanted:
             place = self._places.get(blob)
@@ -77,5 +85,15 @@ class Texts:
             self._spool.close()
 
     def _spooled(self, start: int, length: int) -> bytes:
-        self._spool.seek(start)
-        return self._spool.read(length)
+        return os.pread(self._spool.fileno(), length, start)
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise GitError(
+                f"{self._repository.root}: there is no room to take a snapshot in: "
+                f"{error.strerror}",
+                hint="make room; nothing was written",
+            ) from error

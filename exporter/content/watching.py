@@ -2,7 +2,8 @@
 
 The watermark is cheap and may miss an edit that leaves `modified` alone, so where nothing is seen
 for an interval a snapshot looks at everything anyway. What fails is told in a line and tried again,
-later and later. Time, waiting and the word to stop come from outside.
+later and later; wrong usage or configuration stays wrong, and ends it. Time, waiting and the word
+to stop come from outside.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from exporter.errors import ExporterError
+from exporter.errors import ExporterError, UsageError
 
 __all__ = ["Pace", "Watch"]
 
@@ -48,7 +49,11 @@ class Watch:
     _failures: int = field(default=0, init=False)
 
     def run(self) -> None:
-        """Watch until it is time to stop; the first snapshot is taken at once."""
+        """Watch until it is time to stop; the first snapshot is taken at once.
+
+        Raises:
+            UsageError: what is asked for will never work.
+        """
         while True:
             pause = self._cycle()
             if self.wait(pause):
@@ -62,6 +67,8 @@ class Watch:
                 self._take(why)
             elif self._failures:
                 self.say("works again")
+        except UsageError:
+            raise
         except (ExporterError, OSError) as error:
             return self._failed(error)
         self._failures = 0

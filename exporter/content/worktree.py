@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.content.index import take_flock
+from exporter.content.objects import hash_files, storing
 from exporter.content.repository import Commit, Repository
 from exporter.content.texts import Texts
 from exporter.errors import GitError, Refused
@@ -34,9 +35,9 @@ class Writes:
     deletions: Sequence[str]
 
     @property
-    def paths(self) -> list[str]:
-        """Return every path that is touched."""
-        return sorted({*self.blobs, *self.deletions})
+    def planned(self) -> dict[str, str]:
+        """Return the blob of every path that is touched; empty where the file is deleted."""
+        return {**self.blobs, **dict.fromkeys(self.deletions, "")}
 
 
 @contextmanager
@@ -60,16 +61,16 @@ def only_one(repository: Repository) -> Iterator[None]:
 
 
 def write(repository: Repository, writes: Writes, texts: Texts) -> None:
-    """Write and delete files, with a note of it inside `.git` until `finished`.
+    """Write and delete files, and put their blobs into git.
+
+    A note of it inside `.git` stays until `finished`.
 
     Raises:
         GitError: the disk is full or refuses; what was written is undone.
     """
     with _undone_at_failure(repository):
-        _intend(repository, {**writes.blobs, **dict.fromkeys(writes.deletions, "")})
-        contents = texts.blobs(writes.blobs.values())
-        for path, data in zip(writes.blobs, contents, strict=True):
-            _write_file(repository.root / path, data)
+        _intend(repository, writes.planned)
+        _write_files(repository, writes.blobs, texts)
         for path in writes.deletions:
             _delete(repository.root, path)
 
@@ -129,7 +130,7 @@ def _put_back(repository: Repository, planned: Mapping[str, str]) -> None:
     """Make files HEAD's again where they are as planned, in the work tree and in the index."""
     head = repository.head()
     committed = repository.files(head.sha) if head else {}
-    found = _blobs_of(repository, planned)
+    found = hash_files(repository, planned)
     ours = [path for path in sorted(planned) if found[path] == planned[path]]
     for path, blob in found.items():
         if path not in committed and (blob == planned[path] or not blob):
@@ -185,17 +186,21 @@ def _intend(repository: Repository, planned: Mapping[str, str]) -> None:
     _write_file(_intent(repository), json.dumps(planned).encode())
 
 
-def _blobs_of(repository: Repository, paths: Iterable[str]) -> dict[str, str]:
-    """Return the blobs that files of the work tree would be; empty where there is none."""
-    blobs = dict.fromkeys(paths, "")
-    files = [path for path in blobs if "\n" not in path and (repository.root / path).is_file()]
-    listing = "".join(f"{path}\n" for path in files).encode(errors="surrogateescape")
-    hashes = repository.git("hash-object", "--stdin-paths", feed=listing).decode().split()
-    return blobs | dict(zip(files, hashes, strict=True))
+def _write_files(repository: Repository, blobs: Mapping[str, str], texts: Texts) -> None:
+    """Write files, while git stores what it has not."""
+    folder, path_of_folder = repository.root, ""
+    with storing(repository) as store:
+        for (path, blob), data in zip(blobs.items(), texts.blobs(blobs.values()), strict=True):
+            above, _, name = path.rpartition("/")
+            if above != path_of_folder:
+                folder, path_of_folder = repository.root / above, above
+                folder.mkdir(parents=True, exist_ok=True)
+            if blob in texts:
+                store(data)
+            _write_file(folder / name, data)
 
 
 def _write_file(file: Path, data: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(_TEMPORARY)
     try:
         temporary.write_bytes(data)

@@ -22,7 +22,7 @@ from exporter.core.loading import ParsedFile
 from exporter.core.model import Json
 from exporter.core.yamltext import emit, line_of
 
-__all__ = ["lines_of", "read_file"]
+__all__ = ["lines_of", "name_in", "read_file"]
 
 
 def read_file(path: str, data: bytes) -> ParsedFile:
@@ -34,6 +34,19 @@ def read_file(path: str, data: bytes) -> ParsedFile:
         return ParsedFile(path, None, f"not UTF-8: {error.reason}", line)
     mapping = _read_canonical(text)
     return ParsedFile(path, mapping) if mapping is not None else _read_any(path, text)
+
+
+def name_in(data: bytes) -> str | None:
+    """Return the name that a file begins with; None where only the whole file could tell."""
+    line, newline, rest = data.partition(b"\n")
+    if not newline or not (rest[:1].isalpha() or not rest):
+        return None
+    try:
+        mapping = _read_canonical(f"{line.decode()}\n")
+    except UnicodeDecodeError:
+        return None
+    name = mapping.get("name") if mapping else None
+    return name if isinstance(name, str) else None
 
 
 def lines_of(text: str) -> Callable[[Pointer], int]:

@@ -33,6 +33,8 @@ _DIGITS_OF_MAX_DOUBLE = 309
 _LARGEST_EXPONENT = _DIGITS_OF_MAX_DOUBLE - 1
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _CARRIAGE_RETURN_ESCAPE = re.compile(r"\\r|\\u000[dD]")
+_TEXT, _CHECK, _INT = FieldType.TEXT, FieldType.CHECK, FieldType.INT
+_FLOAT, _DATE = FieldType.FLOAT, FieldType.DATE
 _ZERO_DATE = "0000-00-00"
 _DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d")
 
@@ -100,22 +102,22 @@ def _fields(columns: Iterable[Field], row: RawRow, where: str) -> dict[str, Valu
 
 def _read(column: Field, raw: object, fields: dict[str, Value]) -> None:
     """Put a column's value among the fields; empty text and an empty date stay out."""
-    match column.type:
-        case FieldType.TEXT:
-            if raw is not None and (text := _text(raw)):
-                fields[column.name] = text
-        case FieldType.CHECK:
-            fields[column.name] = _integer(raw, int(column.default or 0)) != 0
-        case FieldType.INT:
-            fields[column.name] = _integer(raw, int(column.default or 0))
-        case FieldType.FLOAT:
-            fields[column.name] = _number(raw, float(column.default or 0.0))
-        case FieldType.DATE:
-            if date_text := _date(raw):
-                fields[column.name] = date_text
-        case FieldType.JSON:
-            name, config = _config(column.name, _text(raw))
-            fields[name] = config
+    kind = column.type
+    if kind is _TEXT:
+        if raw is not None and (text := _text(raw)):
+            fields[column.name] = text
+    elif kind is _CHECK:
+        fields[column.name] = _integer(raw, int(column.default or 0)) != 0
+    elif kind is _INT:
+        fields[column.name] = _integer(raw, int(column.default or 0))
+    elif kind is _FLOAT:
+        fields[column.name] = _number(raw, float(column.default or 0.0))
+    elif kind is _DATE:
+        if date_text := _date(raw):
+            fields[column.name] = date_text
+    else:
+        name, config = _config(column.name, _text(raw))
+        fields[name] = config
 
 
 class _MisfitError(ValueError):
@@ -164,6 +166,8 @@ def _decimal(raw: object) -> Decimal:
 
 def _text(raw: object) -> str:
     """Return text with LF line ends and nothing else changed; empty for NULL."""
+    if type(raw) is str and raw.isascii() and "\r" not in raw:
+        return raw
     return "" if raw is None else _with_line_feeds(_decoded(raw))
 
 

@@ -20,11 +20,9 @@ _ESCAPED = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uff
 _NEEDS_ESCAPE = re.compile(f"[{_ESCAPED}]")
 _IN_DOUBLE_QUOTES = re.compile(f'[{_ESCAPED}\n\t"\\\\]')
 
-_PLAIN = re.compile(
-    r"""(?!.*(?::\ |\ \#)) (?: [^\ \t\-?:,\[\]{}\#&*!|>'"%@`] | [-?:](?=[^\ \t]) )
-        (?: [^\t]* [^\ \t:] )? \Z""",
-    re.VERBOSE,
-)
+_NEVER_FIRST = frozenset(" \t,[]{}#&*!|>'\"%@`")
+_RARELY_FIRST = frozenset("-?:")
+"""First of a plain string only before something other than a space."""
 
 _RESOLVED = re.compile(
     r"""(?: ~ | null | Null | NULL
@@ -44,6 +42,11 @@ _RESOLVED = re.compile(
     re.VERBOSE,
 )
 """What a YAML 1.1 or 1.2 reader takes for something other than a string."""
+
+_FIRST_OF_RESOLVED = frozenset("~nNyYtTfFoO-+0123456789.=<")
+_SCALARS = frozenset({str, bool, int, float, type(None)})
+_WORDS = {None: "null", True: "true", False: "false"}
+_COLLECTIONS = (dict, list, tuple, Mapping)
 
 _SHORT_ESCAPES = {
     "\0": "\\0", "\a": "\\a", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f",
@@ -97,11 +100,19 @@ def float_text(value: float) -> str:
 @lru_cache(maxsize=65_536)
 def scalar_text(text: str) -> str:
     """Write a string on one line: plain, else single-quoted, else with escapes."""
-    if _NEEDS_ESCAPE.search(text) or "\n" in text:
+    if not text.isprintable() and ("\n" in text or _NEEDS_ESCAPE.search(text)):
         return '"' + _IN_DOUBLE_QUOTES.sub(_escape, text) + '"'
-    if _PLAIN.match(text) and not _RESOLVED.match(text):
-        return text
-    return "'" + text.replace("'", "''") + "'"
+    return text if _is_plain(text) else "'" + text.replace("'", "''") + "'"
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether text without line breaks and escapes may stand unquoted."""
+    first = text[:1]
+    if not first or first in _NEVER_FIRST or (first in _RARELY_FIRST and text[1:2] in ("", " ")):
+        return False
+    if text[-1] in " :" or "\t" in text or ": " in text or " #" in text:
+        return False
+    return first not in _FIRST_OF_RESOLVED or not _RESOLVED.match(text)
 
 
 def _mapping(mapping: Mapping[str, object], indent: str, lead: str, out: list[str]) -> None:
@@ -109,60 +120,58 @@ def _mapping(mapping: Mapping[str, object], indent: str, lead: str, out: list[st
         written = scalar_text(key)
         if len(written) > MAX_IMPLICIT_KEY:
             written = f"? {written}\n{indent}"
-        out.append(f"{lead}{written}:")
-        lead = indent
-        if isinstance(value, Mapping) and value:
-            out.append("\n")
-            _mapping(value, indent + "  ", indent + "  ", out)
-        elif isinstance(value, (list, tuple)) and value:
-            out.append("\n")
-            _sequence(value, indent + "  ", indent + "  ", out)
+        if type(value) in _SCALARS or not value or not isinstance(value, _COLLECTIONS):
+            out.append(f"{lead}{written}: {_leaf(value, indent)}\n")
         else:
-            out.append(f" {_leaf(value, indent)}\n")
+            out.append(f"{lead}{written}:\n")
+            _collection(value, indent + "  ", indent + "  ", out)
+        lead = indent
 
 
 def _sequence(items: Sequence[object], indent: str, lead: str, out: list[str]) -> None:
     for item in items:
-        out.append(lead + "- ")
-        lead = indent
-        if isinstance(item, Mapping) and item:
-            _mapping(item, indent + "  ", "", out)
-        elif isinstance(item, (list, tuple)) and item:
-            _sequence(item, indent + "  ", "", out)
+        if type(item) in _SCALARS or not item or not isinstance(item, _COLLECTIONS):
+            out.append(f"{lead}- {_leaf(item, indent)}\n")
         else:
-            out.append(f"{_leaf(item, indent)}\n")
+            out.append(f"{lead}- ")
+            _collection(item, indent + "  ", "", out)
+        lead = indent
+
+
+def _collection(
+    value: Mapping[str, object] | Sequence[object], indent: str, lead: str, out: list[str]
+) -> None:
+    """Write a mapping or a list that is not empty."""
+    if isinstance(value, (dict, Mapping)):
+        _mapping(value, indent, lead, out)
+    else:
+        _sequence(value, indent, lead, out)
 
 
 def _leaf(value: object, indent: str) -> str:
     """Write a scalar, or an empty collection, as it follows `key: ` or `- `."""
-    match value:
-        case str():
-            return _literal(value, indent) if "\n" in value else scalar_text(value)
-        case bool():
-            return "true" if value else "false"
-        case None:
-            return "null"
-        case int():
-            return str(value)
-        case float():
-            return float_text(value)
-        case Mapping():
-            return "{}"
-        case list() | tuple():
-            return "[]"
-        case _:
-            raise TypeError(f"not a JSON value: {type(value).__name__}")
+    if isinstance(value, str):
+        return _literal(value, indent) if "\n" in value else scalar_text(value)
+    if value is None or isinstance(value, bool):
+        return _WORDS[value]
+    if isinstance(value, float):
+        return float_text(value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, _COLLECTIONS):
+        return "{}" if isinstance(value, Mapping) else "[]"
+    raise TypeError(f"not a JSON value: {type(value).__name__}")
 
 
 def _literal(text: str, indent: str) -> str:
     """Write text with line breaks as a literal block, without its last line break."""
-    if _NEEDS_ESCAPE.search(text):
-        return scalar_text(text)
     body = text.rstrip("\n")
+    lines = text.removesuffix("\n").split("\n")
+    if not all(map(str.isprintable, lines)) and _NEEDS_ESCAPE.search(text):
+        return scalar_text(text)
     ends = len(text) - len(body)
     chomping = "-" if ends == 0 else "" if ends == 1 and body else "+"
     digit = "2" if body.lstrip("\n")[:1] in (" ", "\t") and body else ""
-    lines = text.removesuffix("\n").split("\n")
     inner = indent + "  "
     return f"|{digit}{chomping}\n" + "\n".join(inner + line if line else "" for line in lines)
 

@@ -114,7 +114,9 @@ def open_engine(url: URL) -> Engine:
 def _sqlite_engine(path: Path) -> Engine:
     if not path.is_file():
         raise SourceError(
-            f"there is no SQLite file {path}", hint="correct source.url; nothing was created"
+            f"there is no SQLite file {path}",
+            hint="correct source.url (an absolute path has four slashes: sqlite:////srv/site.db); "
+            "nothing was created",
         )
 
     def connect() -> sqlite3.Connection:

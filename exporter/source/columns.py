@@ -17,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Executable,
-    TableClause,
     bindparam,
     cast,
     column,
@@ -29,6 +28,7 @@ from sqlalchemy.sql.elements import quoted_name
 
 from exporter.core.model import DOCTYPES, ChildTable, DocType, ExtraFields, Field, FieldType
 from exporter.errors import SourceError, UsageError
+from exporter.source.digests import row_digest
 
 __all__ = [
     "Columns",
@@ -38,6 +38,7 @@ __all__ = [
     "extra_columns",
     "missing_report",
     "read_of",
+    "read_of_child",
     "table_name",
     "table_names",
 ]
@@ -76,13 +77,19 @@ _DEFAULTS: Mapping[FieldType, bool | int | float] = {
 
 @dataclass(frozen=True, slots=True)
 class TableRead:
-    """What is read of one table: its statements take `names`, a list of at most a few hundred."""
+    """What is read of one table; of a child's, only rows of its field, or what collates like it.
+
+    Where the server can digest rows, its digest takes the place of the columns, or follows them.
+    """
 
     columns: tuple[str, ...]
     names: Executable
     """Every row's name."""
     rows: Executable
-    """The rows of which the name, or a child's parent, is (or collates like) one of `names`."""
+    """The columns of rows of which the name, or a child's parent, is (or collates like) one of
+    `names`, a list of at most a few hundred."""
+    digests: Executable
+    """Every row's name, or a child's parent, and what tells it from any other."""
 
 
 def check_extra_fields(extra_fields: ExtraFields) -> None:
@@ -199,29 +206,62 @@ def _base(declared: str) -> str:
     return match.group() if match else ""
 
 
-def read_of(source: DocType | ChildTable, extra: Sequence[Field], existing: Columns) -> TableRead:
-    """Return what is read of a table, given the columns that it has."""
-    is_child = isinstance(source, ChildTable)
-    name = table_name(source.doctype if isinstance(source, ChildTable) else source.name)
-    wanted = ["name", *(field.name for field in (*source.fields, *extra))]
-    if is_child:
-        wanted += [*_OF_CHILDREN, "idx"]
-    columns = tuple(each for each in wanted if each in existing[name])
-    source_table = table(quoted_name(name, quote=True), *(_column(each) for each in columns))
-    key = source_table.c["parent" if is_child else "name"]
-    chosen = [_as_read(source_table, each, existing[name][each]) for each in columns]
-    return TableRead(
-        columns,
-        select(source_table.c["name"]),
-        select(*chosen).where(key.in_(bindparam("names", expanding=True))),
+def read_of(
+    doctype: DocType, extra: Sequence[Field], existing: Columns, *, at_server: bool
+) -> TableRead:
+    """Return what is read of a DocType's own table; `at_server`: rows are digested there."""
+    names = [field.name for field in (*doctype.fields, *extra)]
+    rows = _Rows(table_name(doctype.name), ("name", *names), existing, at_server=at_server)
+    return rows.read_by("name")
+
+
+def read_of_child(
+    parent: DocType, child: ChildTable, existing: Columns, *, at_server: bool
+) -> TableRead:
+    """Return what is read of a child table; `at_server`: rows are digested there."""
+    names = [field.name for field in child.fields]
+    rows = _Rows(
+        table_name(child.doctype),
+        ("name", *names, *_OF_CHILDREN, "idx"),
+        existing,
+        at_server=at_server,
     )
+    of_field = (rows.column("parenttype") == parent.name) & (
+        rows.column("parentfield") == child.field
+    )
+    return rows.read_by("parent", of_field)
 
 
-def _column(name: str) -> ColumnClause[object]:
-    return column(quoted_name(name, quote=True))
+class _Rows:
+    """One table's columns, as statements read them."""
+
+    def __init__(
+        self, name: str, wanted: Sequence[str], existing: Columns, *, at_server: bool
+    ) -> None:
+        types = existing[name]
+        self.columns = tuple(each for each in wanted if each in types)
+        columns: list[ColumnClause[object]] = [
+            column(quoted_name(each, quote=True)) for each in self.columns
+        ]
+        self._table = table(quoted_name(name, quote=True), *columns)
+        self._read = [_as_read(self.column(each), types[each]) for each in self.columns]
+        self._digest = [row_digest(list(self._table.c))] if at_server else []
+
+    def column(self, name: str) -> ColumnClause[object]:
+        return self._table.c[name]
+
+    def read_by(self, key: str, *only: ColumnElement[bool]) -> TableRead:
+        """Return the statements that find rows by a column."""
+        keys = self.column(key)
+        asked = keys.in_(bindparam("names", expanding=True))
+        return TableRead(
+            self.columns,
+            select(self.column("name")),
+            select(*self._read, *self._digest).where(asked, *only),
+            select(keys, *(self._digest or self._read)).where(*only),
+        )
 
 
-def _as_read(source: TableClause, name: str, declared: str) -> ColumnElement[object]:
+def _as_read(chosen: ColumnClause[object], declared: str) -> ColumnElement[object]:
     """Return a column; a time as the server's own text, since drivers disagree about it."""
-    chosen = source.c[name]
     return cast(chosen, CHAR) if _base(declared) in _TIMES else chosen

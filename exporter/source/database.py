@@ -8,17 +8,16 @@ for one name. Documents come in no promised order, a few hundred at a time.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 
 from sqlalchemy import Connection, Engine, Executable, column, func, literal_column, select, table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import quoted_name
 
-from exporter.core.model import DOCTYPES, ChildTable, DocType, Document, ExtraFields, Field, Ref
-from exporter.core.normalise import RawRow, document, document_name
+from exporter.core.model import DOCTYPES, Document, ExtraFields, Ref
+from exporter.core.normalise import document_name
 from exporter.errors import SourceError
 from exporter.source.address import (
     begin_view,
@@ -30,16 +29,17 @@ from exporter.source.address import (
 )
 from exporter.source.columns import (
     Columns,
-    TableRead,
     check_extra_fields,
     existing_columns,
     extra_columns,
     missing_report,
     read_of,
+    read_of_child,
     table_name,
     table_names,
 )
 from exporter.source.digests import document_digests
+from exporter.source.rows import DocTypeRead, read_documents
 
 __all__ = ["Source", "View", "open_source"]
 
@@ -84,7 +84,8 @@ class Source:
             problem = missing_report(existing, self.label)
             if problem:
                 raise problem
-            reads = _reads(existing, self._extra_fields)
+            at_server = connection.dialect.name != "sqlite"
+            reads = _reads(existing, self._extra_fields, at_server=at_server)
             shapes = [_shape(read, existing) for read in reads]
             yield View(connection, reads, repr((self.label, shapes)))
 
@@ -96,7 +97,7 @@ class Source:
                 that cannot be understood.
         """
         with self.view() as view:
-            yield from view.documents()
+            yield from (document for document, _ in view.everything())
 
     def watermark(self) -> str:
         """Return what differs as soon as a table has other rows, or a row saved later.
@@ -123,22 +124,10 @@ class Source:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _DocTypeRead:
-    """What is read of a DocType's tables."""
-
-    doctype: DocType
-    extra: tuple[Field, ...]
-    parents: TableRead
-    children: tuple[tuple[ChildTable, TableRead], ...]
-
-
 class View:
     """All tables at one moment, in one transaction."""
 
-    def __init__(
-        self, connection: Connection, reads: Sequence[_DocTypeRead], identity: str
-    ) -> None:
+    def __init__(self, connection: Connection, reads: Sequence[DocTypeRead], identity: str) -> None:
         self._connection = connection
         self._reads = reads
         self.identity = identity
@@ -151,51 +140,70 @@ class View:
             SourceError: the database cannot be read.
         """
         for read in self._reads:
-            children = [(child, of_child.columns) for child, of_child in read.children]
-            columns = read.parents.columns
-            yield from document_digests(self._connection, read.doctype, columns, children)
+            children = [each.digests for each in read.children]
+            yield from document_digests(self._connection, read.doctype, read.own.digests, children)
 
-    def documents(self, only: Collection[Ref] | None = None) -> Iterator[Document]:
-        """Yield every document, or those of `only` that exist.
+    def size(self) -> int:
+        """Return how many documents there are.
+
+        Raises:
+            SourceError: the database cannot be read.
+        """
+        sources = (table(quoted_name(table_name(name), quote=True)) for name in DOCTYPES)
+        counts = (select(func.count()).select_from(source) for source in sources)
+        return sum(self._connection.execute(count).scalar_one() for count in counts)
+
+    def everything(self) -> Iterator[tuple[Document, str | None]]:
+        """Yield every document with the digest that `digests` gives it.
+
+        Raises:
+            SourceError: the database cannot be read, or holds a value that cannot be understood.
+        """
+        for read in self._reads:
+            yield from self._read(read, self._names(read))
+
+    def documents(self, only: Iterable[Ref]) -> Iterator[Document]:
+        """Yield those documents that exist.
 
         Raises:
             SourceError: the database cannot be read, or holds a value that cannot be understood.
         """
         wanted: dict[str, list[str]] = {}
-        for doctype, name in only or ():
+        for doctype, name in only:
             wanted.setdefault(doctype, []).append(name)
         for read in self._reads:
-            names = self._names(read) if only is None else wanted.get(read.doctype.name, ())
-            for chunk in _chunks(names):
-                yield from self._chunk(read, chunk)
+            found = self._read(read, wanted.get(read.doctype.name, ()))
+            yield from (document for document, _ in found)
 
-    def _names(self, read: _DocTypeRead) -> list[str]:
-        names = self._connection.execute(read.parents.names).scalars().all()
+    def _names(self, read: DocTypeRead) -> list[str]:
+        names = self._connection.execute(read.own.names).scalars().all()
         return [document_name(name, read.doctype.label) for name in names]
 
-    def _chunk(self, read: _DocTypeRead, names: list[str]) -> Iterator[Document]:
-        found = {
-            child.field: _by_parent(self._connection, of_child, read.doctype, child, names)
-            for child, of_child in read.children
-        }
-        for name, row in _by_name(self._connection, read.parents, names).items():
-            rows = {field: by_parent.get(name, ()) for field, by_parent in found.items()}
-            yield document(read.doctype, row, rows, read.extra)
+    def _read(
+        self, read: DocTypeRead, names: Iterable[str]
+    ) -> Iterator[tuple[Document, str | None]]:
+        for chunk in _chunks(names):
+            yield from read_documents(self._connection, read, chunk)
 
 
-def _reads(existing: Columns, extra_fields: ExtraFields) -> list[_DocTypeRead]:
+def _reads(existing: Columns, extra_fields: ExtraFields, *, at_server: bool) -> list[DocTypeRead]:
     reads = []
     for doctype in DOCTYPES.values():
         extra = extra_columns(doctype, extra_fields.get(doctype.name, ()), existing)
-        children = tuple((child, read_of(child, (), existing)) for child in doctype.children)
-        reads.append(_DocTypeRead(doctype, extra, read_of(doctype, extra, existing), children))
+        own = read_of(doctype, extra, existing, at_server=at_server)
+        children = [
+            read_of_child(doctype, child, existing, at_server=at_server)
+            for child in doctype.children
+        ]
+        reads.append(DocTypeRead(doctype, extra, own, tuple(children)))
     return reads
 
 
-def _shape(read: _DocTypeRead, existing: Columns) -> tuple[object, ...]:
+def _shape(read: DocTypeRead, existing: Columns) -> tuple[object, ...]:
     """Return what is read of a DocType, with the types that its columns have."""
-    tables = [(read.doctype.name, read.parents)]
-    tables += [(child.doctype, of_child) for child, of_child in read.children]
+    children = zip(read.doctype.children, read.children, strict=True)
+    tables = [(read.doctype.name, read.own)]
+    tables += [(child.doctype, of_child) for child, of_child in children]
     declared = [
         [(name, existing[table_name(doctype)][name]) for name in table_read.columns]
         for doctype, table_read in tables
@@ -236,25 +244,3 @@ def _chunks(names: Iterable[str]) -> Iterator[list[str]]:
     waiting = iter(names)
     while chunk := list(islice(waiting, DOCUMENTS_AT_A_TIME)):
         yield chunk
-
-
-def _by_name(connection: Connection, read: TableRead, names: Sequence[str]) -> dict[str, RawRow]:
-    wanted = frozenset(names)
-    rows = ((str(row["name"]), row) for row in _rows(connection, read, names))
-    return {name: row for name, row in rows if name in wanted}
-
-
-def _by_parent(
-    connection: Connection, read: TableRead, doctype: DocType, child: ChildTable, names: list[str]
-) -> Mapping[str, Sequence[RawRow]]:
-    """Return a child table's rows by exact parent; rows of other tables' fields are left out."""
-    found: dict[str, list[RawRow]] = {}
-    for row in _rows(connection, read, names):
-        if row["parenttype"] == doctype.name and row["parentfield"] == child.field:
-            found.setdefault(str(row["parent"]), []).append(row)
-    return found
-
-
-def _rows(connection: Connection, read: TableRead, names: Sequence[str]) -> Iterator[RawRow]:
-    for row in connection.execute(read.rows, {"names": names}):
-        yield dict(zip(read.columns, row, strict=True))

@@ -112,6 +112,7 @@ def excess(grants: Sequence[Grant], database: str) -> list[str]:
 
 def _server(connection: Connection) -> str:
     if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("PRAGMA schema_version")  # only reading tells what it is
         return "a SQLite file, opened read-only"
     version = connection.execute(select(func.version())).scalar_one()
     return f"connected, server {version}"

@@ -9,97 +9,59 @@ that differ in anything that is read have different digests, short of a collisio
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from sqlalchemy import (
-    ColumnClause,
     ColumnElement,
     Connection,
+    Executable,
     LargeBinary,
-    TableClause,
     case,
     cast,
-    column,
     func,
     literal_column,
-    select,
-    table,
 )
-from sqlalchemy.sql.elements import quoted_name
 
-from exporter.core.model import ChildTable, DocType, Ref
+from exporter.core.model import DocType, Ref
 from exporter.core.normalise import document_name
-from exporter.source.columns import table_name
 
-__all__ = ["document_digests"]
+__all__ = ["document_digests", "folded", "own_digest", "row_digest"]
 
 ROWS_AT_A_TIME = 2_000
 
-_OF_CHILD = ("parent", "parenttype", "parentfield")
-
-Digested = Iterator[tuple[Sequence[object], bytes | None]]
-"""The key columns of rows, each with the row's digest; None where the database gave none."""
-
 
 def document_digests(
-    connection: Connection,
-    doctype: DocType,
-    columns: Sequence[str],
-    children: Sequence[tuple[ChildTable, Sequence[str]]],
+    connection: Connection, doctype: DocType, own: Executable, children: Sequence[Executable]
 ) -> Iterator[tuple[Ref, str | None]]:
     """Yield every document of a DocType with its digest; None where the database gave none.
 
-    `columns` are those that are read of the table, and of each of its child tables.
+    The statements give the digests of the table's rows, and of each child table's.
     """
-    rows = [_by_parent(connection, doctype, child, names) for child, names in children]
-    for row, own in _digested(connection, doctype.name, ("name",), columns):
-        name = document_name(row[0], doctype.label)
-        yield (doctype.name, name), _folded(own, [found.get(name, ()) for found in rows])
+    rows = [_by_parent(connection, statement) for statement in children]
+    for key, digest in _digested(connection, own):
+        name = document_name(key, doctype.label)
+        yield (doctype.name, name), folded(digest, [found.get(name, ()) for found in rows])
 
 
-def _by_parent(
-    connection: Connection, doctype: DocType, child: ChildTable, columns: Sequence[str]
-) -> dict[str, list[bytes | None]]:
-    """Return the digests of a child table's rows by exact parent, as documents are read."""
-    found: dict[str, list[bytes | None]] = {}
-    for row, digest in _digested(connection, child.doctype, _OF_CHILD, columns):
-        if row[1] == doctype.name and row[2] == child.field:
-            found.setdefault(str(row[0]), []).append(digest)
-    return found
+def folded(own: bytes | None, children: Sequence[Sequence[bytes | None]]) -> str | None:
+    """Return a document's digest, given its row's and its child rows', of each table in any order.
 
-
-def _folded(own: bytes | None, children: Sequence[Sequence[bytes | None]]) -> str | None:
+    None where one of them is.
+    """
     if own is None:
         return None
-    folded = hashlib.sha256(own)
+    digest = hashlib.sha256(own)
     for digests in children:
-        known = [digest for digest in digests if digest is not None]
+        known = [each for each in digests if each is not None]
         if len(known) < len(digests):
             return None
-        folded.update(len(known).to_bytes(8))
-        folded.update(b"".join(sorted(known)))  # the order is in each row's own columns
-    return folded.hexdigest()
+        digest.update(len(known).to_bytes(8))
+        digest.update(b"".join(sorted(known)))  # the order is in each row's own columns
+    return digest.hexdigest()
 
 
-def _digested(
-    connection: Connection, doctype: str, keys: Sequence[str], columns: Sequence[str]
-) -> Digested:
-    source = _table(doctype, columns)
-    read = [source.c[name] for name in columns]
-    here = connection.dialect.name == "sqlite"
-    statement = select(*(source.c[key] for key in keys), *(read if here else [_digest_of(read)]))
-    options = {"stream_results": True, "yield_per": ROWS_AT_A_TIME}
-    for row in connection.execute(statement, execution_options=options):
-        found = tuple(row)
-        yield found, _row_digest(found[len(keys) :]) if here else _bytes(found[-1])
-
-
-def _table(doctype: str, columns: Sequence[str]) -> TableClause:
-    names: list[ColumnClause[object]] = [column(quoted_name(name, quote=True)) for name in columns]
-    return table(quoted_name(table_name(doctype), quote=True), *names)
-
-
-def _digest_of(columns: Sequence[ColumnElement[object]]) -> ColumnElement[object]:
+def row_digest(columns: Sequence[ColumnElement[object]]) -> ColumnElement[object]:
     """Return the expression by which MariaDB digests a row; NULL where the row is too long.
 
     Each value goes in as the bytes in which the server stores or prints it, after their number,
@@ -110,23 +72,39 @@ def _digest_of(columns: Sequence[ColumnElement[object]]) -> ColumnElement[object
     return func.unhex(func.sha2(values, literal_column("256")))
 
 
-def _counted(value: ColumnElement[object]) -> ColumnElement[object]:
-    stored = cast(value, LargeBinary)
-    counted = func.concat(func.octet_length(stored), literal_column("':'"), stored)
-    return case((value.is_(None), literal_column("'N'")), else_=counted)
-
-
-def _bytes(value: object) -> bytes | None:
-    return bytes(value) if isinstance(value, (bytes, bytearray)) else None
-
-
-def _row_digest(values: Sequence[object]) -> bytes:
+def own_digest(values: Sequence[object]) -> bytes:
+    """Return the digest of a row's columns, for a database that has no such function."""
     digest = hashlib.sha256()
     for value in values:
         kind, stored = _stored(value)
         digest.update(b"%s%d:" % (kind, len(stored)))
         digest.update(stored)
     return digest.digest()
+
+
+def _by_parent(connection: Connection, statement: Executable) -> dict[str, list[bytes | None]]:
+    """Return the digests of a child table's rows by exact parent."""
+    found: dict[str, list[bytes | None]] = defaultdict(list)
+    for parent, digest in _digested(connection, statement):
+        found[str(parent)].append(digest)
+    return found
+
+
+def _digested(
+    connection: Connection, statement: Executable
+) -> Iterator[tuple[object, bytes | None]]:
+    """Yield the key of each row that a statement finds, with its digest."""
+    options = {"stream_results": True, "yield_per": ROWS_AT_A_TIME}
+    for rows in connection.execute(statement, execution_options=options).partitions():
+        if connection.dialect.name == "sqlite":
+            yield from ((row[0], own_digest(row[1:])) for row in rows)
+        else:
+            yield from map(tuple, rows)
+
+
+def _counted(value: ColumnElement[object]) -> ColumnElement[object]:
+    counted = func.concat(func.octet_length(value), literal_column("':'"), cast(value, LargeBinary))
+    return case((value.is_(None), literal_column("'N'")), else_=counted)
 
 
 def _stored(value: object) -> tuple[bytes, bytes]:

@@ -52,7 +52,8 @@ def _kind(arguments: tuple[object, ...]) -> str:
     """Return git's subcommand, or the file's name without what differs from run to run."""
     first, second = (*arguments, None)[:2]
     if isinstance(second, (list, tuple)):  # subprocess.Popen(executable, arguments, …)
-        return " ".join(second[: 3 if "worktree" in second else 2])
+        words = [second[0], *second[3:]] if second[1:2] == ["-c"] else list(second)
+        return " ".join(words[: 3 if "worktree" in words else 2])
     if not isinstance(first, (str, bytes, os.PathLike)):
         return ""
     name = Path(os.fsdecode(first)).name

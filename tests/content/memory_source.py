@@ -36,6 +36,14 @@ class _MemoryView:
             content = repr((each.name, list(each.fields.items()), list(each.rows.items())))
             yield each.ref, hashlib.sha256(content.encode()).hexdigest()
 
-    def documents(self, only: Collection[Ref] | None = None) -> Iterator[Document]:
-        """Yield every document, or those of `only` that exist."""
-        return (each for each in self.held if only is None or each.ref in only)
+    def size(self) -> int:
+        """Return how many documents there are."""
+        return len(self.held)
+
+    def everything(self) -> Iterator[tuple[Document, str | None]]:
+        """Yield every document with its digest."""
+        return ((each, digest) for each, (_, digest) in zip(self.held, self.digests(), strict=True))
+
+    def documents(self, only: Collection[Ref]) -> Iterator[Document]:
+        """Yield those documents that exist."""
+        return (each for each in self.held if each.ref in only)

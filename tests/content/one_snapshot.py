@@ -14,18 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from exporter.content import index
+from exporter.content.branches import Branch, branch_of
 from exporter.content.holding import hold_rule
-from exporter.content.remote import (
-    Branch,
-    branch_of,
-    keep_branch,
-    push_snapshot,
-    review_tree,
-)
+from exporter.content.remote import keep_branch, push_snapshot, review_tree
 from exporter.content.repository import Repository
 from exporter.content.snapshot import SnapshotOptions, SnapshotResult, take_snapshot
 from exporter.source.database import open_source
 from tests.content.kill_hook import arm
+from tests.content.school_repository import patience
 
 __all__ = ["run"]
 
@@ -43,11 +39,11 @@ def run(way: str, root: Path, database: str) -> None:
 
     match way:
         case "push":
-            push_snapshot(repository, branch_of(repository), AUTHOR, take)
+            push_snapshot(repository, branch_of(repository), AUTHOR, take, patience())
         case "branch":
             branch = Branch("origin", "content")
             tree = review_tree(repository, branch, pushed=True)
-            push_snapshot(tree, branch, AUTHOR, lambda: take(tree))
+            push_snapshot(tree, branch, AUTHOR, lambda: take(tree), patience())
             keep_branch(repository, branch, tree.resolve("HEAD"))
         case _:
             take()

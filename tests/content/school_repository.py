@@ -7,7 +7,9 @@ While what is held is looked at, the lesson `UNRELATED` changes with every snaps
 from __future__ import annotations
 
 import os
+import random
 import subprocess
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,12 +18,13 @@ from pathlib import Path
 from exporter.content.candidates import Held
 from exporter.content.holding import all_holds, hold_rule
 from exporter.content.reading import read_commit
+from exporter.content.remote import Patience
 from exporter.content.repository import Repository
 from exporter.content.snapshot import SnapshotOptions, SnapshotResult, take_snapshot
 from exporter.core.model import LESSON, Document, Ref
 from tests.core.school import lesson, school, topic
 
-__all__ = ["FOLDER", "MemoryDatabase", "SchoolRepository", "git", "ref_of"]
+__all__ = ["FOLDER", "MemoryDatabase", "SchoolRepository", "git", "patience", "ref_of"]
 
 FOLDER = "content-snapshot"
 SNAPSHOTS = 10 if os.environ.get("EXPORTER_THOROUGH") else 2
@@ -35,6 +38,11 @@ def git(folder: Path, *arguments: str) -> str:
     command = ["git", "-C", str(folder), *arguments]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return done.stdout.strip()
+
+
+def patience() -> Patience:
+    """Return the patience of the command line."""
+    return Patience(time.monotonic, time.sleep, random.random)
 
 
 def ref_of(name: str, doctype: str = LESSON) -> Ref:
@@ -56,9 +64,14 @@ class MemoryDatabase:
     def digests(self) -> Iterator[tuple[Ref, str | None]]:
         return ((ref, None) for ref in self.rows)
 
-    def documents(self, only: Collection[Ref] | None = None) -> Iterator[Document]:
-        wanted = self.rows if only is None else [ref for ref in only if ref in self.rows]
-        return (self.rows[ref] for ref in list(wanted))
+    def size(self) -> int:
+        return len(self.rows)
+
+    def everything(self) -> Iterator[tuple[Document, str | None]]:
+        return ((document, None) for document in list(self.rows.values()))
+
+    def documents(self, only: Collection[Ref]) -> Iterator[Document]:
+        return (self.rows[ref] for ref in only if ref in self.rows)
 
     def put(self, *documents: Document) -> None:
         self.rows.update((document.ref, document) for document in documents)

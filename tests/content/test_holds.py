@@ -8,10 +8,10 @@ import pytest
 
 from exporter.content.holding import all_holds
 from exporter.content.repository import Repository
-from exporter.core.model import LESSON, TOPIC, UNIT
+from exporter.core.model import LESSON, PLAN, SUBJECT, TOPIC, UNIT
 from exporter.errors import GitError
 from tests.content.school_repository import FOLDER, SchoolRepository, git, ref_of
-from tests.core.school import lesson, topic, unit
+from tests.core.school import lesson, plan, topic, unit
 
 A, B, C = (ref_of(name) for name in "ABC")
 
@@ -381,6 +381,21 @@ class TestRenames:
         school.snapshot()
         assert school.title("O2", TOPIC) == "The O"
         school.settle(A, ref_of("O2", TOPIC))
+
+    def test_a_held_plan_of_which_a_subject_is_renamed_is_taken(
+        self, school: SchoolRepository
+    ) -> None:
+        """Its own text names the subject: Frappe's renaming is an edit of the plan."""
+        held = ref_of("PLAN", PLAN)
+        school.database.edit(held, title="A bad title")
+        bad = school.snapshot().commit
+        assert bad
+        school.git("revert", "--no-edit", bad.sha)
+        school.settle(held, snapshots=1)
+        school.database.rename(ref_of("S", SUBJECT), "S2")
+        school.database.put(plan("PLAN", ["S2"], title="A bad title"))
+        school.takes_everything()
+        school.settle()
 
     def test_a_reverted_addition_under_another_name(self, school: SchoolRepository) -> None:
         school.database.put(lesson("New", title="New"))

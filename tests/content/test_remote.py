@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
+from exporter.content.branches import Branch, branch_of
 from exporter.content.holding import all_holds, hold_rule
 from exporter.content.reading import read_commit
 from exporter.content.remote import (
-    Branch,
-    branch_of,
+    Patience,
     catch_up,
     keep_branch,
     push_commit,
@@ -24,7 +25,7 @@ from exporter.content.snapshot import SnapshotOptions, SnapshotResult, take_snap
 from exporter.content.worktree import only_one
 from exporter.core.model import Document, Ref
 from exporter.errors import GitError, Refused, UsageError
-from tests.content.school_repository import FOLDER, MemoryDatabase, git, ref_of
+from tests.content.school_repository import FOLDER, MemoryDatabase, git, patience, ref_of
 from tests.core.school import lesson, school
 
 BOT = "Bot <bot@example.org>"
@@ -49,7 +50,8 @@ class Machine:
 
     def push(self) -> SnapshotResult:
         branch = branch_of(self.repository)
-        return push_snapshot(self.repository, branch, BOT, self.take_and_let_others)
+        take = self.take_and_let_others
+        return push_snapshot(self.repository, branch, BOT, take, patience())
 
     def take_and_let_others(self) -> SnapshotResult:
         """Take a snapshot; then the others do what they do before it is pushed."""
@@ -63,9 +65,27 @@ class Machine:
     def review(self, name: str) -> SnapshotResult:
         branch = Branch("origin", name)
         tree = review_tree(self.repository, branch, pushed=True)
-        result = push_snapshot(tree, branch, BOT, lambda: self.take(tree))
+        result = push_snapshot(tree, branch, BOT, lambda: self.take(tree), patience())
         keep_branch(self.repository, branch, tree.resolve("HEAD"))
         return result
+
+
+class Clock:
+    """Time that passes only by waiting; after each pause the next of some things happens."""
+
+    def __init__(
+        self, chance: float = 1.0, step: float = 0.0, after: Iterable[Callable[[], object]] = ()
+    ) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+        self._step = step
+        self._after = iter(after)
+        self.all = Patience(lambda: self.now, self._sleep, lambda: chance)
+
+    def _sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds + self._step
+        next(self._after, lambda: None)()
 
 
 class World:
@@ -219,11 +239,59 @@ def test_a_remote_that_never_stands_still_is_given_up(world: World) -> None:
         world.person_pushes("README.md", str(next(number)))
         return result
 
+    clock = Clock()
     world.database.edit(ref_of("A"), title="A is better")
-    with pytest.raises(Refused, match="5 times"):
-        push_snapshot(world.one.repository, branch_of(world.one.repository), BOT, take)
+    with pytest.raises(Refused, match="again and again"):
+        push_snapshot(world.one.repository, branch_of(world.one.repository), BOT, take, clock.all)
+    assert clock.pauses == [0.25, 0.5, 1, 2, 4, 8, 8, 8, 8, 8, 8]
     world.one.push()
     assert world.published() == world.database.rows
+
+
+def test_slow_races_are_run_five_times_at_least() -> None:
+    clock = Clock(chance=0.0)
+    for _ in clock.all.rounds():
+        clock.now += 40
+    assert clock.pauses == [0.125, 0.25, 0.5, 1]
+
+
+def test_a_branch_that_another_push_holds_locked_is_pushed_when_it_is_free(world: World) -> None:
+    lock = world.remote / "refs" / "heads" / "main.lock"
+    lock.touch()
+    clock = Clock(after=[lambda: None, lock.unlink])
+    world.database.edit(ref_of("A"), title="A is better")
+    branch = branch_of(world.one.repository)
+    result = push_snapshot(world.one.repository, branch, BOT, world.one.take, clock.all)
+    assert (result.pushed, len(clock.pauses)) == (True, 2)
+    assert result.commit == world.one.repository.head()
+    assert world.published() == world.database.rows
+    assert len(world.subjects()) == 3
+
+
+def test_a_branch_that_stays_locked_is_given_up_with_what_git_says(world: World) -> None:
+    (world.remote / "refs" / "heads" / "main.lock").touch()
+    world.database.edit(ref_of("A"), title="A is better")
+    branch = branch_of(world.one.repository)
+    with pytest.raises(GitError, match=r"main\.lock") as caught:
+        push_snapshot(world.one.repository, branch, BOT, world.one.take, Clock(step=20).all)
+    assert "remove its lock file" in caught.value.hint
+
+
+def test_a_push_of_which_the_answer_is_lost_has_arrived(world: World) -> None:
+    hook = world.remote / "hooks" / "post-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nkill -9 $PPID\n")
+    hook.chmod(0o755)
+    world.database.edit(ref_of("A"), title="A is better")
+    result = world.one.push()
+    assert (result.pushed, world.published()) == (True, world.database.rows)
+
+
+def test_what_the_remote_has_already_is_not_pushed(world: World) -> None:
+    assert not world.one.push().pushed
+    world.database.edit(ref_of("A"), title="A is better")
+    assert world.one.push().pushed
+    assert not world.two.push().pushed
 
 
 def test_credentials_of_the_remote_are_not_told(world: World) -> None:
@@ -246,7 +314,7 @@ def test_a_rollback_is_pushed_on_top_of_what_the_remote_has(world: World) -> Non
     options = RollbackOptions(FOLDER, "then", documents=("A",))
     assert roll_back(repository, begin, options).commit
     world.person_pushes("README.md", "Hello again")
-    push_commit(repository, branch, BOT)
+    push_commit(repository, branch, BOT, patience())
     assert world.published()[ref_of("A")].title == "A is good"
     assert [held.ref for held in world.two.push().held] == [ref_of("A")]
 

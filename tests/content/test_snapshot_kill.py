@@ -37,7 +37,7 @@ THOROUGH = os.environ.get("EXPORTER_THOROUGH") == "1"
 READING = tuple(
     f"subprocess.Popen git {call}"
     for call in (
-        "-c", "cat-file", "diff-tree", "hash-object", "log", "ls-remote", "ls-tree", "merge-base",
+        "cat-file", "diff-tree", "hash-object", "log", "ls-remote", "ls-tree", "merge-base",
         "remote", "rev-parse", "show", "status", "symbolic-ref", "var", "worktree list",
     )
 )  # fmt: skip

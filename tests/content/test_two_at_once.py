@@ -96,7 +96,14 @@ def test_a_push_that_a_human_commit_beats(world: World) -> None:
     assert git(world.one, "rev-parse", "HEAD") == git(world.remote, "rev-parse", "main")
 
 
-def test_two_clones_and_a_person_push_at_once(world: World) -> None:
+@pytest.mark.parametrize("locked_s", [0, 0.5], ids=["quick remote", "slow remote"])
+def test_two_clones_and_a_person_push_at_once(world: World, locked_s: float) -> None:
+    """A slow remote keeps the branch locked for longer than git waits for it (0.1 s)."""
+    if locked_s:
+        hook = world.remote / "hooks" / "reference-transaction"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f'#!/bin/sh\nif [ "$1" = prepared ]; then sleep {locked_s}; fi\n')
+        hook.chmod(0o755)
     for number, lesson in enumerate(LESSONS):
         world.edit(lesson, f"Edited {number}")
         git(world.person, "pull", "-q")

@@ -17,7 +17,7 @@ import pytest
 
 from exporter.content.watching import Pace, Watch
 from exporter.core.model import PLAN
-from exporter.errors import GitError, SourceError
+from exporter.errors import GitError, SourceError, UsageError
 from tests.frappe_site import FrappeSite
 from tests.publish.test_outages import namespace
 from tests.server_process import ServerMissing, temporary_folder
@@ -127,6 +127,13 @@ def test_what_fails_is_tried_again_later_and_later(error: Exception) -> None:
     assert all("\n" not in line for line in world.said)
 
 
+def test_what_will_never_work_ends_it() -> None:
+    world = World(until=4000, failures={300: UsageError("GitHub's API needs a token")})
+    with pytest.raises(UsageError, match="token"):
+        world.run()
+    assert (world.taken, world.said) == ([0], ["0 first look: done"])
+
+
 def test_a_mariadb_that_is_killed_and_starts_again_is_survived(tmp_path: Path) -> None:
     """One line a cycle: a first snapshot, failures, that it works again, the next edit."""
     with ExitStack() as open_ones:
@@ -197,11 +204,12 @@ def test_a_full_disk_is_survived_and_said_in_a_line(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    first, *failed, last = told["said"]
+    first, *failed, last, stopped = told["said"]
     assert first.startswith("first look: ")
     assert all(re.match(r"failed, next try in [12] s: .*No space left", one) for one in failed)
     assert len(failed) >= 2
     assert last.endswith("content: 1 lesson changed (Mathematics)")
+    assert stopped == "stopped"
     *full, enough = told["ended"]
     assert enough == [0, ""]
     assert {status for status, _ in full} == {4}
@@ -222,13 +230,18 @@ def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     subprocess.run([*exporter, "init", str(tmp_path), "--source", "sqlite:///site.db"], check=True)
     create_site(tmp_path / "site.db", 20)
     running = subprocess.Popen(
-        [*exporter, "-C", str(tmp_path), "watch"], stdout=subprocess.PIPE, text=True
+        [*exporter, "-C", str(tmp_path), "watch"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert running.stdout
-    with running.stdout as lines:
+    assert running.stderr
+    with running.stdout as lines, running.stderr as progress:
         first = lines.readline()
         os.kill(running.pid, signal.SIGTERM)
-        assert lines.read() == ""
+        assert re.fullmatch(r"\S+Z stopped\n", lines.read())
+        assert progress.read() == ""
     assert running.wait(timeout=20) == 0
     assert " first look: " in first
     log = subprocess.run(

@@ -66,7 +66,7 @@ def test_the_grants_that_are_printed_are_enough_and_no_more(
         "consistent view": Health.GOOD,
     }
     with open_source(url).view() as view:
-        assert list(view.documents()) == []
+        assert list(view.everything()) == []
         assert list(view.digests()) == []
 
 

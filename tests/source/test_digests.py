@@ -217,6 +217,26 @@ def test_a_row_too_long_for_the_server_has_no_digest(
     assert {ref for ref, digest in found.items() if digest is None} == {(LESSON, "L1")}
 
 
+def test_reading_everything_gives_the_same_digests(school: FrappeSite) -> None:
+    """Rows of other fields and of parents that are not there are no part of anything."""
+    if "mysql" in school.url:
+        school.execute("ALTER TABLE `tabMemora Lesson` DROP PRIMARY KEY")
+    for name in ("a", "A", "a "):
+        school.add(LESSON, name, title="same", parent_topic="P")
+        school.add_stage(name, 1, {"of": name})
+    school.add_stage("a", 2, {}, parenttype="memora lesson")
+    school.add_stage("a", 3, {}, parentfield="Stages")
+    school.add_stage("a", 4, {}, parentfield="other")
+    school.add_stage("gone", 1, {})
+    school.execute("ALTER TABLE `tabMemora Lesson` ADD COLUMN opens datetime")
+    school.execute("UPDATE `tabMemora Lesson` SET opens = '2026-09-01 08:00:00'")
+    with open_source(school.url, {LESSON: ("opens",)}).view() as view:
+        read = list(view.everything())
+        assert len(read) == view.size()
+        assert {document.ref: digest for document, digest in read} == dict(view.digests())
+        assert len(read) == 2 * len(DOCTYPES) + 5 + 3
+
+
 def test_documents_can_be_asked_for_by_name(school: FrappeSite) -> None:
     whole = school.documents()
     wanted = {(LESSON, "one"), (LESSON, "L1"), (PLAN, "two"), (SEASON, "no such season")}
