@@ -17,7 +17,7 @@ import sys
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence, Sized
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
@@ -46,6 +46,11 @@ class Workers:
     start: str = _START
     worth: int = WORTH_A_WORKER
 
+    @property
+    def forked(self) -> Workers:
+        """Return these where they have everything at hand, else nobody: for work on much data."""
+        return self if self.start == "fork" else replace(self, jobs=1)
+
     def run(
         self,
         what: str,
@@ -60,6 +65,16 @@ class Workers:
         Raises:
             OutsideError: a worker was killed.
         """
+        return list(self.each(what, work, chunks, weigh))
+
+    def each(
+        self,
+        what: str,
+        work: Callable[[C], R],
+        chunks: Sequence[C],
+        weigh: Callable[[C], int] = len,
+    ) -> Iterator[R]:
+        """Yield the result of each chunk, in their order, as soon as it is there; see `run`."""
         total = sum(map(len, chunks))
         processes = min(self.jobs, len(chunks), sum(map(weigh, chunks)) // self.worth)
         if processes > 1:
@@ -67,13 +82,15 @@ class Workers:
         else:
             results = ((number, work(chunk)) for number, chunk in enumerate(chunks))
         found: dict[int, R] = {}
-        done = 0
+        done = given = 0
         with closing(results):
             for number, result in results:
                 found[number] = result
                 done += len(chunks[number])
                 self.progress(what, done, total)
-        return [found[number] for number in range(len(chunks))]
+                while given in found:
+                    yield found.pop(given)
+                    given += 1
 
 
 IN_PROCESS = Workers()

@@ -6,10 +6,11 @@ before, and collects what is wrong with what it makes.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from exporter.build.encoding import body_digest, encode, with_stamp
+from exporter.build.encoding import encode, stamped, with_stamp
 from exporter.build.inspection import CheckRules, Inspection
 from exporter.build.schemas import validator
 from exporter.core.addressing import hashed_key, plain_key
@@ -17,6 +18,7 @@ from exporter.core.artifacts import Artifact, Draft, Entry, Index, Kind, next_ve
 from exporter.core.checks import breadcrumb
 from exporter.core.findings import Finding, Pointer
 from exporter.core.model import LESSON, PLAN, Document, Ref
+from exporter.core.search import Entries
 
 __all__ = ["Bench", "Order", "Problem", "Sink", "Stamps", "nothing_live"]
 
@@ -72,6 +74,29 @@ class Order:
     """The plans to be built that show each document."""
     shared: Index = field(default_factory=dict)
     """The sound shared files, once they are made."""
+    forms: dict[tuple[object, ...], _Form] = field(default_factory=dict)
+    """What was made already of drafts that are alike; each process has its own."""
+    entries: Entries = field(default_factory=Entries)
+    sound: dict[int, bool] = field(default_factory=dict)
+    """Of subjects, by identity, whether all shared files that they lead to are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A file with its stamp blank."""
+
+    digest: str
+    data: bytes
+    links: tuple[str, ...]
+    lessons: int
+    problems: tuple[Problem, ...]
+    stamped: dict[int, bytes] = field(default_factory=dict)
+
+    def at(self, version: int) -> bytes:
+        """Return the file with a version: the same object each time."""
+        if version not in self.stamped:
+            self.stamped[version] = stamped(self.data, version)
+        return self.stamped[version]
 
 
 class Bench:
@@ -79,16 +104,33 @@ class Bench:
 
     def __init__(self, order: Order) -> None:
         self.order = order
-        hashed = order.rules.rules.hashed
-        self.made = {
-            plain_key(key) if hashed else key: (key, entry.version)
-            for key, entry in order.shared.items()
-        }
+        self.made: dict[str, tuple[str, int]] = {}
         """What links can lead to, by draft: its key and version."""
         self.findings: list[Finding] = []
+        self.add(order.shared)
 
-    def make(self, draft: Draft, plan: str | None) -> tuple[Artifact, list[Problem]]:
+    def add(self, index: Index) -> None:
+        """Let files that are there already be linked to."""
+        hashed = self.order.rules.rules.hashed
+        for key, entry in index.items():
+            self.made[plain_key(key) if hashed else key] = (key, entry.version)
+
+    def make(self, draft: Draft, plan: str | None) -> tuple[Artifact, Sequence[Problem]]:
         """Return a draft's file, with the problems that it shows."""
+        form = self._form(draft)
+        version = self.order.stamps.version(draft.key, form.digest)
+        data = form.at(version)
+        hashed = self.order.rules.rules.hashed and draft.kind is not Kind.MANIFEST
+        key = hashed_key(draft.key, data) if hashed else draft.key
+        self.made[draft.key] = (key, version)
+        entry = Entry(form.digest, len(data), version, form.links, form.lessons)
+        return Artifact(key, draft.kind, plan, entry, data), form.problems
+
+    def _form(self, draft: Draft) -> _Form:
+        """Return a draft's file but for its version; what several plans show is made once."""
+        known = self.order.forms.get(draft.shown) if draft.shown else None
+        if known:
+            return known
         links: list[str] = []
         rules = self.order.rules.rules
 
@@ -98,16 +140,16 @@ class Bench:
             return url_of(final, version, rules)
 
         payload = draft.make(link)
-        digest = body_digest(payload)
-        version = self.order.stamps.version(draft.key, digest)
-        complete = with_stamp(payload, version)
-        data = encode(complete)
-        hashed = rules.hashed and draft.kind is not Kind.MANIFEST
-        key = hashed_key(draft.key, data) if hashed else draft.key
-        self.made[draft.key] = (key, version)
-        entry = Entry(digest, len(data), version, tuple(links))
-        artifact = Artifact(key, draft.kind, plan, entry, data)
-        return artifact, list(_problems(draft, complete, len(data)))
+        data = encode(payload)
+        time = self.order.stamps.commit_time
+        problems = tuple(_problems(draft, with_stamp(payload, time), len(stamped(data, time))))
+        listed = payload.get("entries") if draft.kind is Kind.SEARCH_SHARD else None
+        lessons = len(listed) if isinstance(listed, list) else 0
+        digest = hashlib.sha256(data).hexdigest()
+        form = _Form(digest, data, tuple(links), lessons, problems)
+        if draft.shown and not problems:
+            self.order.forms[draft.shown] = form
+        return form
 
     def problems(self, draft: Draft) -> list[Problem]:
         """Return what is wrong with a file that links to nothing, without making it."""

@@ -174,9 +174,12 @@ def _make_plan(order: Order, views: Sequence[PlanView]) -> _Made:
         inspection.lessons,
         order.rules.rules,
         inspection.units,
+        inspection.standing.get(name, {}),
+        order.entries,
     )
-    sound = all(key in bench.made for key in _shared_keys(files))
-    entries: dict[str, Entry] = {}
+    entries = {key: one for stands in files.standing.values() for key, one in stands.files.items()}
+    bench.add(entries)
+    sound = all(_leads_to_sound(order, bench, files, subject) for subject in view.subjects)
     for draft in plan_drafts(files) if sound else ():
         artifact, problems = bench.make(draft, name)
         sound = not bench.report(view.plan, problems, (name,)) and sound
@@ -187,16 +190,25 @@ def _make_plan(order: Order, views: Sequence[PlanView]) -> _Made:
 
 def _weight(views: Sequence[PlanView]) -> int:
     """Return a plan's work: what it says of a lesson is a small part of the lesson's own file."""
-    return sum(1 for view in views for node in view.walk()) // 20
+    return sum(view.lessons for view in views) // 20
 
 
 def _lessons_below(subjects: Sequence[Node]) -> int:
     return sum(1 for subject in subjects for _ in subject.lessons())
 
 
-def _shared_keys(files: PlanFiles) -> Iterator[str]:
-    """Yield the keys of the shared files that a plan leads to."""
-    for node in files.view.walk():
+def _leads_to_sound(order: Order, bench: Bench, files: PlanFiles, subject: Node) -> bool:
+    """Tell whether all shared files that a subject leads to are there; asked once of each."""
+    known = order.sound.get(id(subject))
+    if known is None:
+        known = all(key in bench.made for key in _shared_keys(files, subject))
+        order.sound[id(subject)] = known
+    return known
+
+
+def _shared_keys(files: PlanFiles, subject: Node) -> Iterator[str]:
+    """Yield the keys of the shared files that a subject leads to."""
+    for node in subject.walk():
         if node.document.doctype == LESSON:
             yield files.lessons.key(node.name)
         elif node.document.doctype == UNIT and files.rules.monolithic:
@@ -204,9 +216,16 @@ def _shared_keys(files: PlanFiles) -> Iterator[str]:
 
 
 def _showing(views: Sequence[PlanView]) -> dict[Ref, tuple[str, ...]]:
-    """Return the plans that show each document."""
-    showing: dict[Ref, list[str]] = {}
+    """Return the plans that show each document; subjects that plans show alike are walked once."""
+    subjects = {id(subject): subject for view in views for subject in view.subjects}
+    plans: dict[int, list[str]] = {one: [] for one in subjects}
     for view in views:
-        for node in view.walk():
-            showing.setdefault(node.document.ref, []).append(view.plan.name)
-    return {ref: tuple(plans) for ref, plans in showing.items()}
+        for subject in view.subjects:
+            plans[id(subject)].append(view.plan.name)
+    showing: dict[Ref, tuple[str, ...]] = {}
+    for one, subject in subjects.items():
+        names = tuple(plans[one])
+        for node in subject.walk():
+            known = showing.get(node.document.ref)
+            showing[node.document.ref] = tuple(sorted((*known, *names))) if known else names
+    return showing

@@ -16,8 +16,10 @@ from functools import lru_cache
 
 import orjson
 
-__all__ = ["body_digest", "encode", "instant", "with_stamp"]
+__all__ = ["BLANK", "body_digest", "encode", "instant", "stamped", "with_stamp"]
 
+BLANK = b'"version":0,"generated_at":""'
+"""The stamp of a file before its version is known; no text can look so, as it would be escaped."""
 _INT64_MIN = -(2**63)
 _UINT64_MAX = 2**64 - 1
 
@@ -43,6 +45,13 @@ def encode(payload: object) -> bytes:
 def body_digest(payload: Mapping[str, object]) -> str:
     """Return the SHA-256 (hex) of the bytes with `version` and `generated_at` blanked (spec 4)."""
     return hashlib.sha256(encode(_with_stamp(payload, 0, ""))).hexdigest()
+
+
+def stamped(data: bytes, version: int) -> bytes:
+    """Return the bytes of a file given those with its stamp blank: what `with_stamp` encodes to."""
+    return data.replace(
+        BLANK, b'"version":%d,"generated_at":"%s"' % (version, instant(version).encode()), 1
+    )
 
 
 def with_stamp(payload: Mapping[str, object], version: int) -> dict[str, object]:

@@ -17,6 +17,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import RawIOBase
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -46,7 +47,8 @@ class Staging:
                 hint="choose an empty folder with --out, or empty this one yourself",
             )
         self._new = self._out.with_name(f".{self._out.name}.{secrets.token_hex(4)}")
-        self._folders: set[Path] = set()
+        self._folders: set[str] = set()
+        self._has_old = self._out.exists()
         self._lock = -1
 
     def __enter__(self) -> Self:
@@ -83,19 +85,22 @@ class Staging:
 
         A new file after many were deleted takes ext4 ten times as long (docs/decisions/0007).
         """
-        file, old = self._new / path, self._out / path
-        if file.parent not in self._folders:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._folders.add(file.parent)
-        if not _link_if_same(old, file, data):
-            file.write_bytes(data)
+        file, folder = f"{self._new}/{path}", path.rpartition("/")[0]
+        if folder not in self._folders:
+            Path(f"{self._new}/{folder}").mkdir(parents=True, exist_ok=True)
+            self._folders.add(folder)
+        if not (self._has_old and _link_if_same(self._out / path, Path(file), data)):
+            with open(file, "wb", buffering=0) as opened:  # noqa: PTH123 - 100,000 files or more
+                _write_all(opened, data)
 
     def keep_only(self, keys: set[str]) -> None:
         """Remove the files of plans that turned out to be held back, and the folders left empty."""
+        start = len(f"{self._new}/")
         for folder, _, names in os.walk(self._new, topdown=False):
-            for file in (Path(folder, name) for name in names if name != _MARK):
-                if file.relative_to(self._new).as_posix() not in keys:
-                    file.unlink()
+            above = f"{folder}/"[start:]
+            for name in names:
+                if name != _MARK and above + name not in keys:
+                    Path(folder, name).unlink()
             if not any(Path(folder).iterdir()):
                 Path(folder).rmdir()
 
@@ -127,6 +132,13 @@ class Staging:
     def _left(self, ending: str) -> list[Path]:
         digits = "[0-9a-f]" * 8
         return sorted(self._out.parent.glob(f".{glob.escape(self._out.name)}.{digits}{ending}"))
+
+
+def _write_all(file: RawIOBase, data: bytes) -> None:
+    """Write without a buffer, which may take several steps."""
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) or 0 :]
 
 
 def _link_if_same(old: Path, new: Path, data: bytes) -> bool:

@@ -7,7 +7,7 @@ the answer depends on the snapshot, the plan and the default access alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from exporter.core.model import LESSON, SUBJECT, TRACK, Document, Ref, Row
@@ -18,6 +18,7 @@ __all__ = [
     "Access",
     "Node",
     "PlanView",
+    "Viewer",
     "decide",
     "listed_subjects",
     "subject_orders",
@@ -64,16 +65,16 @@ class Node:
 
     def lessons(self) -> Iterator[Node]:
         """Yield the lessons at and below this node, in order."""
-        if self.document.doctype == LESSON:
-            yield self
-        for child in self.children:
-            yield from child.lessons()
+        return (node for node in self.walk() if node.document.doctype == LESSON)
 
     def walk(self) -> Iterator[Node]:
         """Yield this node and all below it, in order."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            if node.children:
+                waiting += node.children[::-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +90,50 @@ class PlanView:
     reached: frozenset[Ref]
     overrides: Overrides
 
+    @property
+    def lessons(self) -> int:
+        """Return how many lessons are visible."""
+        return sum(
+            len(topic.children)
+            for subject in self.subjects
+            for track in subject.children
+            for unit in track.children
+            for topic in unit.children
+        )
+
     def walk(self) -> Iterator[Node]:
         """Yield every visible node, in order."""
         for subject in self.subjects:
             yield from subject.walk()
 
 
-def view_plan(snapshot: Snapshot, plan: Document, default_access: str) -> PlanView:
-    """Return what a plan shows, were it published; a subject listed twice counts once."""
-    overrides = read_overrides(plan)
-    walker = _Walker(snapshot, overrides, default_access)
-    found = (snapshot.find(SUBJECT, name) for name in dict.fromkeys(listed_subjects(plan)))
-    nodes = (walker.visit(subject, None) for subject in found if subject)
-    subjects = tuple(node for node in nodes if node)
-    return PlanView(plan, subjects, frozenset(walker.reached), overrides)
+def view_plan(
+    snapshot: Snapshot, plan: Document, default_access: str, closed: Container[str] = ()
+) -> PlanView:
+    """Return what a plan shows, were it published; a subject listed twice counts once.
+
+    Nothing is looked at below the subjects that are `closed`.
+    """
+    return Viewer(snapshot, default_access).view(plan, closed)
+
+
+class Viewer:
+    """Gives the views of several plans: what is alike in two of them is the same `Node`."""
+
+    def __init__(self, snapshot: Snapshot, default_access: str) -> None:
+        """Look at plans of a snapshot."""
+        self._snapshot = snapshot
+        self._default_access = default_access
+        self._known: _Known = {}
+
+    def view(self, plan: Document, closed: Container[str] = ()) -> PlanView:
+        """Return what a plan shows, were it published; see `view_plan`."""
+        snapshot, overrides = self._snapshot, read_overrides(plan)
+        walker = _Walker(snapshot, overrides, self._default_access, self._known)
+        found = (snapshot.find(SUBJECT, name) for name in dict.fromkeys(listed_subjects(plan)))
+        nodes = (walker.top(one, is_closed=one.name in closed) for one in found if one)
+        subjects = tuple(node for node in nodes if node)
+        return PlanView(plan, subjects, frozenset(walker.reached), overrides)
 
 
 def listed_subjects(plan: Document) -> list[str]:
@@ -123,22 +154,53 @@ def _sort_order(row: Row) -> int:
     return value if isinstance(value, int) else 0
 
 
+_Known = dict[tuple[Ref, Access | None], tuple[Node | None, frozenset[Ref]]]
+"""Nodes by document and the access above them, with what is reached in and below them."""
+
+
 class _Walker:
-    def __init__(self, snapshot: Snapshot, overrides: Overrides, default_access: str) -> None:
+    def __init__(
+        self, snapshot: Snapshot, overrides: Overrides, default_access: str, known: _Known
+    ) -> None:
         self.snapshot = snapshot
         self.overrides = overrides
         self.default_access = default_access
+        self.known = known
         self.reached: set[Ref] = set()
+        targets = (snapshot.documents.get(ref) for ref in overrides.targets)
+        self.touched = {one.ref for found in targets if found for one in snapshot.lineage(found)}
+        """What a row of this plan names, and all above that."""
+
+    def top(self, subject: Document, *, is_closed: bool) -> Node | None:
+        """Return a subject's node, or None where it is not visible."""
+        return self._node(subject, None, ()) if is_closed else self.visit(subject, None)
 
     def visit(self, document: Document, above: Access | None) -> Node | None:
-        """Return the node, or None where it is not visible or, below a subject, empty."""
+        """Return the node, or None where it is not visible or, below a subject, empty.
+
+        What no row of the plan touches is as in any other plan that does not, and looked at once.
+        """
+        inside = self.snapshot.children_of(document)
+        if document.doctype == LESSON or document.ref in self.touched:
+            return self._node(document, above, inside)
+        known = self.known.get((document.ref, above))
+        if known is None:
+            outside, self.reached = self.reached, set()
+            node = self._node(document, above, inside)
+            known = self.known[document.ref, above] = (node, frozenset(self.reached))
+            self.reached = outside
+        self.reached |= known[1]
+        return known[0]
+
+    def _node(
+        self, document: Document, above: Access | None, inside: Sequence[Document]
+    ) -> Node | None:
         target = self.overrides.of(document.ref)
         if target.hide or not document.flag("is_published"):
             return None
         self.reached.add(document.ref)
         access = decide(document, above, target, self.default_access)
-        below = (self.visit(child, access) for child in self.snapshot.children_of(document))
-        children = tuple(node for node in below if node)
+        children = tuple(node for child in inside if (node := self.visit(child, access)))
         if not children and document.doctype not in (SUBJECT, LESSON):
             return None
         linear = target.is_linear

@@ -7,7 +7,7 @@ it links to are known. The builder turns drafts into `Artifact`s, in the order o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -107,6 +107,8 @@ class Draft:
     make: Callable[[Link], Body]
     layout: str = ""
     """The layout whose form of the kind this is, where that is not the atomic one."""
+    shown: tuple[object, ...] = ()
+    """What the body is made of, where drafts of several plans have the same: nodes by identity."""
 
     @property
     def schema(self) -> str:
@@ -122,6 +124,8 @@ class Entry:
     size: int
     version: int
     links: tuple[str, ...] = ()
+    lessons: int = field(default=0, compare=False)
+    """Of a search shard how many lessons it lists; indexes of before do not say."""
 
 
 Index = Mapping[str, Entry]
@@ -158,4 +162,4 @@ def url_of(key: str, version: int | None, rules: Rules) -> str:
 
 def linked_keys(entries: Iterable[Entry]) -> set[str]:
     """Return every key that one of these files links to."""
-    return {link for entry in entries for link in entry.links}
+    return set().union(*(entry.links for entry in entries))

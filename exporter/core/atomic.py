@@ -6,7 +6,7 @@ builder's `link`, so a file can only point to files that were built before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,6 +18,7 @@ from exporter.core.files import CONFIG
 from exporter.core.jsonvalues import sorted_keys
 from exporter.core.keys import PlanKeys, SharedKeys
 from exporter.core.model import Document, Row
+from exporter.core.standing import Standing
 from exporter.core.tree import Snapshot
 
 __all__ = [
@@ -47,6 +48,14 @@ class PlanFiles:
     rules: Rules
     units: SharedKeys = field(default_factory=lambda: SharedKeys({}, folder="units"))
     """Only the layout `monolithic` has files of units."""
+    standing: Mapping[str, Standing] = field(default_factory=dict)
+    """Subjects of which the files are as they are live; the view shows nothing below them."""
+    entries: search.Entries = field(default_factory=search.Entries)
+
+    @property
+    def subjects(self) -> Iterator[Node]:
+        """Yield the subjects that have to be made."""
+        return (one for one in self.view.subjects if one.name not in self.standing)
 
 
 def lesson_draft(lesson: Document, keys: SharedKeys, rules: Rules) -> Draft:
@@ -58,18 +67,20 @@ def topic_drafts(files: PlanFiles) -> Iterator[Draft]:
     """Yield a draft for every topic that the plan shows."""
     for topic, above in _topics(files.view):
         key = files.keys.topic(topic.name)
-        yield Draft(key, Kind.TOPIC, partial(_topic, files, topic, above))
+        shown = (id(topic), *((node.name, node.title) for node in above))
+        yield Draft(key, Kind.TOPIC, partial(_topic, files, topic, above), shown=shown)
 
 
 def bitmap_drafts(files: PlanFiles) -> Iterator[Draft]:
     """Yield a draft for every subject's bitmap."""
-    for subject in files.view.subjects:
-        yield Draft(files.keys.bitmap(subject.name), Kind.BITMAP, partial(_bitmap, subject))
+    for subject in files.subjects:
+        key = files.keys.bitmap(subject.name)
+        yield Draft(key, Kind.BITMAP, partial(_bitmap, subject), shown=("bits", id(subject)))
 
 
 def hierarchy_drafts(files: PlanFiles) -> Iterator[Draft]:
     """Yield a draft for every subject's hierarchy."""
-    for subject in files.view.subjects:
+    for subject in files.subjects:
         key = files.keys.hierarchy(subject.name)
         yield Draft(key, Kind.HIERARCHY, partial(_hierarchy, files, subject))
 
@@ -256,16 +267,24 @@ def _hierarchy_topic(files: PlanFiles, topic: Node, link: Link) -> Body:
 def _search_index(files: PlanFiles, shards: tuple[search.Shard, ...] | None, link: Link) -> Body:
     if shards is None:
         return search.index_body(files.view, None)
+    parts: dict[str, list[tuple[str, int]]] = {}
+    for shard in shards:
+        key = files.keys.shard(shard.subject.name, shard.part)
+        parts.setdefault(shard.subject.name, []).append((key, len(shard.entries)))
+    for name, stands in files.standing.items():
+        parts[name] = list(stands.shards.items())
     listed: list[Body] = [
         {
-            "subject_id": shard.subject.name,
-            "subject_name": shard.subject.title,
-            "url": link(files.keys.shard(shard.subject.name, shard.part)),
-            "lesson_count": len(shard.entries),
+            "subject_id": subject.name,
+            "subject_name": subject.title,
+            "url": link(key),
+            "lesson_count": lessons,
         }
-        for shard in shards
+        for subject in files.view.subjects
+        for key, lessons in parts.get(subject.name, ())
     ]
-    return search.index_body(files.view, listed)
+    standing = sum(one.lessons for one in files.standing.values())
+    return search.index_body(files.view, listed, standing)
 
 
 def nodes_below(node: Node, *, depth: int) -> tuple[Node, ...]:

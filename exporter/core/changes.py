@@ -20,11 +20,10 @@ from exporter.core.model import (
     SEASON,
     STREAM,
     SUBJECT,
-    UNIT,
     Document,
 )
 from exporter.core.segments import is_clash_form, segment
-from exporter.core.tree import place_of
+from exporter.core.tree import ORPHANS, place_of
 
 __all__ = [
     "Change",
@@ -32,9 +31,10 @@ __all__ = [
     "affected_plans",
     "ancestor_paths",
     "changes_between",
+    "clashing_types",
     "commit_message",
     "plans_trailer",
-    "shared_names_clash",
+    "subject_path",
     "with_neighbours",
 ]
 
@@ -89,6 +89,13 @@ def ancestor_paths(path: str) -> Iterator[str]:
         place = place_of(place.parent_path)
 
 
+def subject_path(path: str) -> str:
+    """Return the file of the subject that a path is at or below; empty where there is none."""
+    top, _, below = path.partition("/")
+    subject = DOCTYPES[SUBJECT]
+    return f"{top}/{below.partition('/')[0]}/{subject.index_file}" if top == subject.folder else ""
+
+
 def affected_plans(changed: Iterable[str], plans: Iterable[tuple[str, Document]]) -> set[str]:
     """Return the plans that changed paths touch (spec 5, "What has to be built").
 
@@ -112,19 +119,40 @@ def with_neighbours(affected: Iterable[str], plans: Iterable[Document]) -> set[s
     return names | {name for name, own in listed if not own.isdisjoint(subjects)}
 
 
-def shared_names_clash(paths: Iterable[str]) -> bool:
-    """Tell whether two lessons, or two units, may want one shared key (`E107`).
+def clashing_types(paths: Iterable[str]) -> set[str]:
+    """Return the DocTypes of the curriculum of which two documents may go by one name.
 
-    Which of them takes another key then depends on what all plans show, not on what a plan lists.
+    Which of two lessons, or units, takes another key (`E107`) depends on what all plans show. What
+    only an orphan clashes with is `ORPHANS`: it has no key.
     """
-    seen: set[tuple[str, str]] = set()
-    for place in filter(None, map(place_of, paths)):
-        if place.doctype in (LESSON, UNIT) and not place.orphan:
-            own = (place.doctype, place.segment.casefold())
-            if own in seen or is_clash_form(place.segment):
-                return True
-            seen.add(own)
-    return False
+    seen: dict[tuple[str, str], bool] = {}
+    found: set[str] = set()
+    for path in paths:
+        doctype, written = _named(path)
+        own, is_orphan = (doctype, written.casefold()), path.startswith(_ORPHANS_FOLDER)
+        before = seen.get(own) if doctype else None
+        if before is not None:
+            found.add(ORPHANS if before or is_orphan else doctype)
+        elif "~" in written and is_clash_form(written):
+            found.add(ORPHANS if is_orphan else doctype)
+        seen[own] = is_orphan and before is not False
+    return found
+
+
+_ORPHANS_FOLDER = f"{ORPHANS}/"
+
+
+def _named(path: str) -> tuple[str, str]:
+    """Return the DocType and segment that a path names, empty for others; this sees every path."""
+    above, _, last = path.rpartition("/")
+    level = above.count("/")
+    if above.startswith(f"{ORPHANS}/"):
+        return above.removeprefix(f"{ORPHANS}/"), last.removesuffix(".yaml")
+    if not above.startswith("subjects/") or level >= len(CURRICULUM):
+        return "", ""
+    if last.startswith("_"):
+        return CURRICULUM[level - 1], above.rpartition("/")[2]
+    return (LESSON, last.removesuffix(".yaml")) if level == len(CURRICULUM) - 1 else ("", "")
 
 
 def commit_message(
@@ -235,12 +263,10 @@ def _crumbs(change: Change, title_of: Callable[[str], str]) -> list[str]:
 
 
 def _subject_title(change: Change, title_of: Callable[[str], str]) -> str:
-    if change.document.doctype not in CURRICULUM:
-        return ""
     if change.document.doctype == SUBJECT:
         return _one_line(change.document.title)
-    above = list(ancestor_paths(change.path))
-    return _one_line(title_of(above[-1])) if above else ""
+    path = subject_path(change.path)
+    return _one_line(title_of(path)) if path else ""
 
 
 def _one_line(text: str) -> str:

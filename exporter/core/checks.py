@@ -1,16 +1,17 @@
-"""Checks of documents by themselves, whoever shows them (spec 4: E105, E113, W201 to W207)."""
+"""Checks of documents by themselves, whoever shows them (spec 4: E105, E113, W201 to W208)."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from exporter.core.blocks import is_colour
 from exporter.core.files import CONFIG, CONFIG_TEXT
 from exporter.core.findings import Finding, Pointer
 from exporter.core.model import SUBJECT, Document, Json, Row
+from exporter.core.packed import unpacked
 from exporter.core.tree import Snapshot
 
 __all__ = [
@@ -19,15 +20,31 @@ __all__ = [
     "breadcrumb",
     "check_documents",
     "finding_at",
+    "in_path_order",
     "with_breadcrumb",
 ]
 
 DEFAULT_SECRET_PATTERNS = (
     r"X-Amz-Signature=",
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-    r"\bAKIA[0-9A-Z]{16}\b",
+    r"AKIA(?<=\bAKIA)[0-9A-Z]{16}\b",
 )
+"""Each begins with a fixed text, for which long texts are searched many times faster."""
 _PRIVATE_FILE = "/private/files/"
+
+_CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
+_HIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202d\u202e]")
+"""Control characters, and those that show letters in another order than they are written in.
+
+Marks, joiners, embeddings and isolates are left alone: Arabic content needs them.
+"""
+_SCRIPT_LINK = re.compile(
+    r"""(?:\b(?:href|src|action|formaction)\s*=\s*["']?|\]\(\s*<?)\s*(?:java|vb)script:\S""",
+    re.IGNORECASE,
+)
+_SCRIPT_URL = re.compile(r"\s*(?:java|vb)script:\S", re.IGNORECASE)
+_WORDS = frozenset({"name", "title", "description"})
+"""Fields that hold no URL, so that a lesson may be called JavaScript:basics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +57,27 @@ class Problem:
     pointer: Pointer = ()
 
 
-def check_documents(snapshot: Snapshot, secret_patterns: Iterable[str]) -> Iterator[Finding]:
-    """Yield what is wrong with each document, in the order of their paths."""
-    secrets = re.compile("|".join(f"(?:{pattern})" for pattern in secret_patterns) or r"(?!)")
-    for document in sorted(snapshot.documents.values(), key=lambda d: snapshot.paths[d.ref]):
+def check_documents(
+    snapshot: Snapshot, secret_patterns: Iterable[str], part: Iterable[Document] | None = None
+) -> Iterator[Finding]:
+    """Yield what is wrong with each document, in the order of their paths, or with some."""
+    secrets = _compiled(secret_patterns)
+    for document in in_path_order(snapshot) if part is None else part:
         for problem in _problems(snapshot, document, secrets):
             yield finding_at(snapshot, document, problem)
+
+
+def _compiled(patterns: Iterable[str]) -> list[re.Pattern[str]]:
+    """Compile patterns, the usual ones as one: every text of a school is searched."""
+    wanted = list(patterns)
+    usual = [pattern for pattern in wanted if pattern in DEFAULT_SECRET_PATTERNS]
+    others = [pattern for pattern in wanted if pattern not in DEFAULT_SECRET_PATTERNS]
+    return [re.compile(pattern) for pattern in ("|".join(usual), *others) if pattern]
+
+
+def in_path_order(snapshot: Snapshot) -> list[Document]:
+    """Return all documents in the order in which they are checked."""
+    return sorted(snapshot.documents.values(), key=lambda one: snapshot.paths[one.ref])
 
 
 def finding_at(snapshot: Snapshot, document: Document, problem: Problem) -> Finding:
@@ -78,7 +110,7 @@ def with_breadcrumb(snapshot: Snapshot, finding: Finding) -> Finding:
 
 
 def _problems(
-    snapshot: Snapshot, document: Document, secrets: re.Pattern[str]
+    snapshot: Snapshot, document: Document, secrets: Sequence[re.Pattern[str]]
 ) -> Iterator[Problem]:
     if snapshot.is_orphan(document):
         yield _orphan(document)
@@ -86,6 +118,7 @@ def _problems(
     if document.doctype == SUBJECT and colour and not is_colour(colour):
         hint = "write it as # and six hexadecimal digits, such as #1E88E5; it is left out till then"
         yield Problem("W203", f"{colour!r} is no colour", hint, ("color_code",))
+    document = unpacked(document)
     for position, row in enumerate(document.rows.get("stages", ())):
         yield from _stage_problems(row, ("stages", position))
     yield from _published_text_problems(document, secrets)
@@ -166,15 +199,50 @@ def _missing_of_question(config: Mapping[str, Json]) -> Iterator[str]:
         yield "`correct_answer` or `answer`"
 
 
-def _published_text_problems(document: Document, secrets: re.Pattern[str]) -> Iterator[Problem]:
+def _published_text_problems(
+    document: Document, secrets: Sequence[re.Pattern[str]]
+) -> Iterator[Problem]:
     for pointer, text in _texts(document):
         if _PRIVATE_FILE in text:
             hint = "students cannot open private files; attach it as a public one"
             yield Problem("W207", "a private file (/private/files/…)", hint, pointer)
-        if secrets.search(text):
+        if _is_secret(text, secrets):
             hint = "remove it from the content, and revoke it: git keeps what was committed"
             message = "a signed URL or something that looks like a credential"
             yield Problem("E113", message, hint, pointer)
+        if not _is_harmless(text):
+            yield from _acting(text, pointer)
+
+
+def _is_secret(text: str, secrets: Sequence[re.Pattern[str]]) -> bool:
+    for secret in secrets:  # noqa: SIM110 - twice as fast as any(), and asked of every text
+        if secret.search(text):
+            return True
+    return False
+
+
+def _is_harmless(text: str) -> bool:
+    """Tell at once that a text has nothing of `W208`, as nearly all have."""
+    if ":" not in text and text.isprintable():
+        return True
+    data = text.encode(errors="surrogatepass")
+    has_controls = len(data.translate(None, _CONTROLS)) != len(data) or b"\xc2" in data
+    is_turned = b"\xe2\x80\xad" in data or b"\xe2\x80\xae" in data
+    return not (has_controls or is_turned or b"script:" in data.lower())
+
+
+def _acting(text: str, pointer: Pointer) -> Iterator[Problem]:
+    if hidden := _HIDDEN.search(text):
+        number = f"U+{ord(hidden[0]):04X}"
+        what = f"a control character ({number}), which nobody sees"
+        if hidden[0] > "\x9f":
+            what = f"a hidden character ({number}) that turns the letters after it around"
+        hint = "type the text again in Frappe: the character came with something that was pasted"
+        yield Problem("W208", what, hint, pointer)
+    may_be_url = pointer[-1] not in _WORDS
+    if _SCRIPT_LINK.search(text) or (may_be_url and _SCRIPT_URL.match(text)):
+        hint = "link to a page instead: in an app this would run as a program"
+        yield Problem("W208", "a link that runs a script", hint, pointer)
 
 
 def _texts(document: Document) -> Iterator[tuple[Pointer, str]]:

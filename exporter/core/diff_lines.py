@@ -289,11 +289,12 @@ def _pieces(pieces: Iterable[Piece], bounds: Bounds) -> Span:
     shown: list[Piece] = []
     room = _PIECES * bounds.characters
     for piece in pieces:
-        room -= len(piece.text)
+        text = _cut(piece.text, bounds.characters)
+        room -= len(text)
         if room < 0:
             shown.append(Piece("cut", "…"))
             break
-        shown.append(Piece(piece.op, _cut(piece.text, bounds.characters)))
+        shown.append(Piece(piece.op, text))
     return Span("value", "", tuple(shown))
 
 

@@ -36,6 +36,7 @@ CODES: Mapping[str, str] = {
     "W205": "stage without what its type needs",
     "W206": "plan without a visible subject",
     "W207": "a private file in what is published",
+    "W208": "a hidden character or a script link in what is published",
 }
 
 

@@ -109,8 +109,9 @@ def plan_folder(snapshot: Snapshot, plan: str) -> str:
 
 def plan_keys(snapshot: Snapshot, view: PlanView, *, topic_files: bool = True) -> PlanKeys:
     """Give the subjects that a plan shows their keys, and the topics where they have files."""
-    nodes = view.walk() if topic_files else ()
-    topics = [node.name for node in nodes if node.document.doctype == TOPIC]
+    tracks = (track for subject in view.subjects for track in subject.children)
+    units = (unit for track in tracks if topic_files for unit in track.children)
+    topics = [topic.name for unit in units for topic in unit.children]
     subjects = assign(node.name for node in view.subjects)
     assigned = assign(topics)
     folder = plan_folder(snapshot, view.plan.name)

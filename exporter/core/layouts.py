@@ -14,7 +14,7 @@ __all__ = ["plan_drafts"]
 def plan_drafts(files: PlanFiles) -> Iterator[Draft]:
     """Yield the drafts of a plan's own files, phase by phase."""
     rules = files.rules
-    shards = search.shards_of(files.view)
+    shards = search.shards_of(files.view, files.standing, files.entries)
     if rules.atomic:
         yield from atomic.topic_drafts(files)
         yield from atomic.bitmap_drafts(files)

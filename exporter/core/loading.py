@@ -12,10 +12,11 @@ from urllib.parse import unquote
 
 from exporter.core.files import Fault, parse_mapping
 from exporter.core.findings import Finding
-from exporter.core.model import DOCTYPES, PLAN, DocType, Document, ExtraFields, Json, Ref
+from exporter.core.model import DOCTYPES, LESSON, PLAN, DocType, Document, ExtraFields, Json, Ref
+from exporter.core.packed import packed
 from exporter.core.tree import Place, Snapshot, grow, place_of
 
-__all__ = ["UNREAD", "Loaded", "ParsedFile", "assemble"]
+__all__ = ["UNREAD", "Loaded", "ParsedFile", "assemble", "assemble_ordered", "reading_order"]
 
 UNREAD = frozenset({("name",), ("is_published",)})
 """Fields without which nobody can tell whether a document should be shown."""
@@ -46,17 +47,27 @@ class Loaded:
 
 @dataclass(slots=True)
 class _Assembly:
-    places: dict[str, Place]
+    places: dict[str, Place] = field(default_factory=dict)
     documents: dict[str, Document] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
 
 def assemble(files: Iterable[ParsedFile], extra: ExtraFields) -> Loaded:
     """Arrange parsed files into a snapshot; every problem becomes a finding."""
-    ordered = sorted(files, key=lambda file: (file.path.count("/"), not _is_index(file), file.path))
-    places = {file.path: place for file in ordered if (place := place_of(file.path))}
-    assembly = _Assembly(places)
-    for file in ordered:
+    return assemble_ordered(sorted(files, key=lambda file: reading_order(file.path)), extra)
+
+
+def reading_order(path: str) -> tuple[int, bool, str]:
+    """Return what files are read in the order of: each one after those above it."""
+    return (path.count("/"), not path.rpartition("/")[2].startswith("_"), path)
+
+
+def assemble_ordered(files: Iterable[ParsedFile], extra: ExtraFields) -> Loaded:
+    """Arrange files that come in `reading_order`; none of them is kept as it was parsed."""
+    assembly = _Assembly()
+    for file in files:
+        if place := place_of(file.path):
+            assembly.places[file.path] = place
         _admit(assembly, file, extra)
     placed = _unique(assembly)
     snapshot = grow(placed.values())
@@ -64,7 +75,7 @@ def assemble(files: Iterable[ParsedFile], extra: ExtraFields) -> Loaded:
     _add_missing_parents(assembly)
     broken = {
         path
-        for path, place in places.items()
+        for path, place in assembly.places.items()
         if place.doctype == PLAN and path not in assembly.documents
     }
     return Loaded(snapshot, tuple(assembly.findings), frozenset(broken), _lost(assembly))
@@ -75,10 +86,6 @@ def _lost(assembly: _Assembly) -> frozenset[Ref]:
     lost = (*unread, *_missing(assembly.places).values())
     around = (near for place in lost for near in (place, *(one for _, one in _above(place))))
     return frozenset((place.doctype, place.segment) for place in around)
-
-
-def _is_index(file: ParsedFile) -> bool:
-    return file.path.rpartition("/")[2].startswith("_")
 
 
 def _admit(assembly: _Assembly, file: ParsedFile, extra: ExtraFields) -> None:
@@ -100,7 +107,7 @@ def _admit(assembly: _Assembly, file: ParsedFile, extra: ExtraFields) -> None:
     for fault in faults:
         assembly.findings.append(_schema_finding(assembly, file.path, fault, document))
     if document and (parent is not None or place.orphan or not doctype.parent):
-        assembly.documents[file.path] = document
+        assembly.documents[file.path] = packed(document) if place.doctype == LESSON else document
 
 
 def _lacks_publishing(doctype: DocType, mapping: Mapping[str, Json]) -> bool:

@@ -41,7 +41,8 @@ class _Scope:
 
     view: PlanView
     is_published: bool
-    visible: frozenset[Ref]
+    visible: tuple[frozenset[Ref], ...]
+    """What it shows, by subject."""
     linked: frozenset[Ref]
     """Season, grade and stream, as files name them."""
     listed: frozenset[Ref]
@@ -98,10 +99,11 @@ def with_plans(
     findings: Iterable[Finding], views: Sequence[PlanView], severities: Severities
 ) -> Iterator[Finding]:
     """Give findings their severity and the plans that show them; leave out what is switched off."""
-    scopes = [_scope(view) for view in views]
+    scopes: list[_Scope] = []
     for finding in findings:
         severity = severities.of(finding.code)
         if severity != "off":
+            scopes = scopes or _scopes(views)
             plans = tuple(scope.view.plan.name for scope in scopes if _shows(scope, finding))
             yield replace(finding, severity=severity, plans=plans)
 
@@ -127,12 +129,22 @@ def plan_of_path(path: str) -> str:
     return unquote(path.rpartition("/")[2].removesuffix(".yaml"))
 
 
-def _scope(view: PlanView) -> _Scope:
+def _scopes(views: Sequence[PlanView]) -> list[_Scope]:
+    """Return the scope of each plan; a subject that several plans show alike is walked once."""
+    subjects = {id(subject): subject for view in views for subject in view.subjects}
+    shown = {
+        one: frozenset(node.document.ref for node in subject.walk())
+        for one, subject in subjects.items()
+    }
+    return [_scope(view, tuple(shown[id(subject)] for subject in view.subjects)) for view in views]
+
+
+def _scope(view: PlanView, visible: tuple[frozenset[Ref], ...]) -> _Scope:
     plan = view.plan
     return _Scope(
         view,
         is_published=plan.flag("is_published"),
-        visible=frozenset(node.document.ref for node in view.walk()),
+        visible=visible,
         linked=frozenset(_as_filed((doctype, plan.text(field))) for doctype, field in _LINKED),
         listed=frozenset(_as_filed((SUBJECT, name)) for name in listed_subjects(plan)),
     )
@@ -145,9 +157,11 @@ def _shows(scope: _Scope, finding: Finding) -> bool:
         return scope.is_published or may_hide
     if not scope.is_published or (finding.ref and view.overrides.of(finding.ref).hide):
         return False
-    seen = view.reached if may_hide else scope.visible
+    seen = (view.reached,) if may_hide else scope.visible
     filed = scope.linked | scope.listed if may_hide else scope.linked
-    return any(ref in seen or _as_filed(ref) in filed for ref in finding.anchors)
+    return any(
+        any(ref in part for part in seen) or _as_filed(ref) in filed for ref in finding.anchors
+    )
 
 
 def may_hide_content(finding: Finding) -> bool:
@@ -192,7 +206,6 @@ def _override_faults(
     yield from view.overrides.faults
     faulty = {fault.position for fault in view.overrides.faults}
     inside = set(listed_subjects(view.plan))
-    visible = {node.document.ref for node in view.walk()}
     for position, target, action in view.overrides.rows:
         document = snapshot.documents.get(target)
         is_lost = _as_filed(target) in lost
@@ -207,9 +220,21 @@ def _override_faults(
         elif action is Action.HIDE:
             message = _hide_fault(snapshot, view, document)
         else:
-            message = "" if target in visible else _effect_fault(view, target, action)
+            shown = _shows_document(snapshot, view, document)
+            message = "" if shown else _effect_fault(view, target, action)
         if message:
             yield RowFault("W202", position, target, message)
+
+
+def _shows_document(snapshot: Snapshot, view: PlanView, document: Document) -> bool:
+    """Tell whether a plan shows a document."""
+    level = view.subjects
+    for above in snapshot.lineage(document):
+        node = next((node for node in level if node.document.ref == above.ref), None)
+        if node is None:
+            return False
+        level = node.children
+    return True
 
 
 def _effect_fault(view: PlanView, target: Ref, action: Action) -> str:

@@ -38,6 +38,7 @@ class Kind(Enum):
     REFRESH = "refresh"
     REPAIR = "repair"
     GC = "gc"
+    ADOPT = "adopt"
 
 
 class PlanState(Enum):
@@ -135,6 +136,15 @@ class Release:
         """Return the head that makes this release the live one."""
         return Head(self.id, self.commit, self.fingerprint)
 
+    @property
+    def is_attempt(self) -> bool:
+        """Tell whether plans were held back or failed, and nothing that readers see changed.
+
+        There is a record all the same: it counts the attempts.
+        """
+        tried = any(plan.is_bad for plan in self.plans.values())
+        return tried and not (self.files_put or self.files_deleted)
+
     def to_json(self) -> dict[str, Any]:
         """Return the record as it is written."""
         return {
@@ -221,13 +231,15 @@ def parse_kept(record: Mapping[str, Any]) -> dict[str, Kept]:
 
 
 def _entry_json(entry: Entry) -> dict[str, Any]:
-    return {
+    record: dict[str, Any] = {
         "digest": entry.digest,
         "size": entry.size,
         "version": entry.version,
-        "links": list(entry.links),
+        "links": entry.links,
     }
+    return {**record, "lessons": entry.lessons} if entry.lessons else record
 
 
 def _entry(found: Mapping[str, Any]) -> Entry:
-    return Entry(found["digest"], found["size"], found["version"], tuple(found["links"]))
+    links, lessons = tuple(found["links"]), found.get("lessons", 0)
+    return Entry(found["digest"], found["size"], found["version"], links, lessons)

@@ -8,7 +8,7 @@ needless cut. Sizes are those of the encoded files, exactly.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +19,7 @@ from exporter.core.model import Json
 __all__ = [
     "MAX_ENTRIES",
     "MAX_FILE_BYTES",
+    "Entries",
     "Shard",
     "entries_of",
     "index_body",
@@ -31,6 +32,10 @@ MAX_FILE_BYTES = 100_000
 
 _LONGEST_STAMP: Body = {"version": 9_999_999_999, "generated_at": "2026-01-01T00:00:00Z"}
 """What stands in for the stamp when a file is measured: ten digits last until the year 2286."""
+
+
+Sized = tuple[Body, int]
+"""An entry with its bytes in a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +56,59 @@ def entries_of(subject: Node) -> Iterator[list[Body]]:
                 yield [_entry(subject, unit, topic, lesson) for lesson in topic.children]
 
 
-def index_body(view: PlanView, shards: Sequence[Body] | None) -> Body:
-    """Return the index: with its entries, or with the list of its shards."""
-    topics = [topic for subject in view.subjects for topic in entries_of(subject)]
-    entries: list[Json] = [entry for topic in topics for entry in topic]
+def index_body(view: PlanView, shards: Sequence[Body] | None, standing: int = 0) -> Body:
+    """Return the index: with its entries, or with the list of its shards.
+
+    `standing` counts the lessons of shards that stand already, of which the view shows nothing.
+    """
     body: Body = {
         "plan_id": view.plan.name,
         "version": 0,
         "generated_at": "",
-        "total_lessons": len(entries),
+        "total_lessons": view.lessons + standing,
         "is_sharded": shards is not None,
     }
     if shards is None:
-        body["entries"] = entries
+        topics = (topic for subject in view.subjects for topic in entries_of(subject))
+        body["entries"] = [entry for topic in topics for entry in topic]
     else:
         body["shards"] = list(shards)
     return body
 
 
-def shards_of(view: PlanView) -> tuple[Shard, ...] | None:
-    """Return the shards that a plan's search needs, or None where one file holds it all."""
-    whole = index_body(view, None)
-    total = whole["total_lessons"]
-    if isinstance(total, int) and total <= MAX_ENTRIES and _size(whole) <= MAX_FILE_BYTES:
+def shards_of(
+    view: PlanView, standing: Collection[str] = (), entries: Entries | None = None
+) -> tuple[Shard, ...] | None:
+    """Return the shards that a plan's search needs, or None where one file holds it all.
+
+    The shards of the subjects in `standing` are there already, so one file does not.
+    """
+    is_small = not standing and view.lessons <= MAX_ENTRIES
+    if is_small and _size(index_body(view, None)) <= MAX_FILE_BYTES:
         return None
-    return tuple(shard for subject in view.subjects for shard in _subject_shards(view, subject))
+    known = entries or Entries()
+    subjects = (subject for subject in view.subjects if subject.name not in standing)
+    return tuple(shard for one in subjects for shard in _subject_shards(view, one, known.of(one)))
+
+
+class Entries:
+    """The entries of topics with their sizes; of one that several plans show alike, once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], tuple[Node, list[Sized]]] = {}
+
+    def of(self, subject: Node) -> list[list[Sized]]:
+        """Return a subject's entries, topic by topic."""
+        units = (unit for track in subject.children for unit in track.children)
+        return [self._of_topic(subject, unit, topic) for unit in units for topic in unit.children]
+
+    def _of_topic(self, subject: Node, unit: Node, topic: Node) -> list[Sized]:
+        shown = (id(topic), subject.name, subject.title, unit.name, unit.title)
+        found = self._known.get(shown)
+        if found is None:
+            entries = (_entry(subject, unit, topic, lesson) for lesson in topic.children)
+            found = self._known[shown] = (topic, [(entry, _length(entry)) for entry in entries])
+        return found[1]
 
 
 def shard_body(view: PlanView, shard: Shard) -> Body:
@@ -92,8 +125,9 @@ def shard_body(view: PlanView, shard: Shard) -> Body:
     }
 
 
-def _subject_shards(view: PlanView, subject: Node) -> Iterator[Shard]:
-    topics = [[(entry, _length(entry)) for entry in topic] for topic in entries_of(subject)]
+def _subject_shards(
+    view: PlanView, subject: Node, topics: Sequence[Sequence[Sized]]
+) -> Iterator[Shard]:
     guess = 0
     parts: list[list[Body]] = [[]]
     while len(str(len(parts))) > guess:
@@ -101,9 +135,6 @@ def _subject_shards(view: PlanView, subject: Node) -> Iterator[Shard]:
         parts = _cut(topics, partial(_overhead, view, subject, parts=10**guess - 1))
     for number, entries in enumerate(parts, start=1):
         yield Shard(subject, number, len(parts), tuple(entries))
-
-
-Sized = tuple[Body, int]
 
 
 def _cut(topics: Sequence[Sequence[Sized]], overhead: Callable[[int], int]) -> list[list[Body]]:

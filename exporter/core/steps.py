@@ -149,14 +149,11 @@ def difference(
 
 def shared_reach(indexes: Iterable[Index], shared: Index) -> set[str]:
     """Return the shared files that some plans lead to, directly or through one another."""
-    waiting = [key for index in indexes for key in linked_keys(index.values()) if key in shared]
-    found: set[str] = set()
-    while waiting:
-        key = waiting.pop()
-        if key not in found:
-            found.add(key)
-            waiting += [link for link in shared[key].links if link in shared]
-    return found
+    reached = {key for index in indexes for key in linked_keys(index.values()) & shared.keys()}
+    new = reached
+    while new := (linked_keys(map(shared.__getitem__, new)) & shared.keys()) - reached:
+        reached |= new
+    return reached
 
 
 def steps_of(delta: Delta, *, indexes: int, purges: bool, records: bool = True) -> Iterator[Step]:
@@ -186,9 +183,12 @@ def deletion_phases(keys: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _orphaned(sides: Sides, still_live: Callable[[], Iterable[Index]]) -> set[str]:
-    """Return the shared files that have lost their last reader."""
+    """Return the shared files that have lost their last reader, a plan or another shared file."""
     together = {**sides.old_shared, **sides.new_shared}
+    pairs = ((sides.old_shared.get(key), new) for key, new in sides.new_shared.items())
+    relinked = [old for old, new in pairs if old and old.links != new.links]
     lost = shared_reach(sides.old_plans.values(), sides.old_shared)
+    lost |= linked_keys(relinked) & sides.old_shared.keys()
     lost -= shared_reach(sides.new_plans.values(), together)
     return lost - shared_reach(still_live(), together) if lost else lost
 

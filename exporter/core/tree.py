@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from exporter.core.model import CURRICULUM, DOCTYPES, LESSON, SUBJECT, Document, Ref
 from exporter.core.segments import assign
 
-__all__ = ["Place", "Snapshot", "grow", "place_of"]
+__all__ = ["ORPHANS", "Place", "Snapshot", "grow", "place_of"]
 
 _ROOTS = {doctype.folder: name for name, doctype in DOCTYPES.items() if doctype.folder}
 _LEVELS = {level: DOCTYPES[name] for level, name in enumerate(CURRICULUM, start=2)}

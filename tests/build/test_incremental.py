@@ -8,19 +8,25 @@ from __future__ import annotations
 import os
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from exporter.build.inspection import CheckRules, Inspection, inspect_part
 from exporter.content.repository import Commit, Repository
+from exporter.core import search
+from exporter.core.artifacts import Rules
 from exporter.core.steps import shared_reach
+from exporter.publish import planning
 from exporter.publish.planning import PublishOptions, Workspace
 from exporter.publish.settling import Work
 from tests.build.contents import content_of, make
-from tests.build.edits import Edit, State, apply, edits, first_state
+from tests.build.edits import CONFIGURATIONS, Edit, State, apply, edits, first_state
 from tests.build.test_parallel import assert_workers_agree
 from tests.publish.publishing import SchoolRepository, Target, broken_links, without_versions
 
@@ -95,6 +101,10 @@ LOWERED: Edit = ("configure", 5, 0, 0)
         ([("publish plan", 1, 0, 0), ("publish plan", 2, 0, 0)], False),
     ],
 ).via("plans that show it go, and its key is free again")
+@example(
+    ("configure", 30, 0, 0),
+    [([("publish plan", 3, 0, 0), ("move", 0, 2, 0)], False)],
+).via("a unit of plans that are held back lets go of a lesson, as another plan has it so")
 @settings(max_examples=SEQUENCES, suppress_health_check=list(HealthCheck))
 @given(first=ANY_LAYOUT, sequence=SEQUENCE)
 def test_publishing_what_is_affected_gives_what_a_full_build_gives(
@@ -114,6 +124,72 @@ def test_publishing_what_is_affected_gives_what_a_full_build_gives(
     _publish(history, target, state, commit)
     if IS_THOROUGH:  # a quick run compares fewer, in test_parallel
         assert_workers_agree(state.files, state.rules)
+
+
+LARGE_PLANS = (*CONFIGURATIONS[:2], CONFIGURATIONS[-1], CheckRules(Rules(addressing="hashed")))
+"""Configurations with which only what changed is read of plans with search shards."""
+USUAL = ("retitle", "reorder", "price", "move", "add lesson", "list", "override", "link", "flag")
+
+
+@settings(max_examples=SEQUENCES // 3, suppress_health_check=list(HealthCheck))
+@given(
+    rules=st.sampled_from(LARGE_PLANS),
+    sequence=st.lists(
+        st.lists(edits(*USUAL, *USUAL), min_size=1, max_size=2), min_size=2, max_size=5
+    ),
+)
+def test_reading_only_what_changed_publishes_what_reading_everything_does(
+    history: History, rules: CheckRules, sequence: list[list[Edit]]
+) -> None:
+    states = [replace(first_state(), rules=rules)]
+    for changes in sequence:
+        state = states[-1]
+        for edit in changes:
+            state = apply(state, edit)
+        states.append(state)
+    commits: list[Commit] = []
+    for state in states:
+        commits.append(history.add(state.files, commits[-1] if commits else None))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "MAX_ENTRIES", 0)
+        patch.setattr(planning, "inspect_part", _counted_part)
+        in_part = _published(history, states, commits)
+        patch.setattr(planning, "inspect_part", lambda *_arguments: None)
+        in_full = _published(history, states, commits)
+    assert in_part == in_full
+
+
+def test_most_usual_edits_are_published_without_reading_everything() -> None:
+    assert COUNTS["read in part"] > COUNTS["asked to read in part"] / 3 > 0
+
+
+def _counted_part(*arguments: Any) -> Inspection | None:
+    found = inspect_part(*arguments)
+    COUNTS["asked to read in part"] += 1
+    COUNTS["read in part"] += found is not None and any(found.standing.values())
+    return found
+
+
+def _published(
+    history: History, states: Sequence[State], commits: Sequence[Commit]
+) -> list[tuple[object, ...]]:
+    """Return what is live after each commit: the files, and what the release says of the plans."""
+    target = Target(history)
+    seen: list[tuple[object, ...]] = []
+    target.hashed = states[0].rules.rules.hashed
+    for state, commit in zip(states, commits, strict=True):
+        workspace = Workspace(
+            Repository(history.folder), "content-snapshot", state.rules, {}, state.fingerprint
+        )
+        options = PublishOptions(allow_mass_delete=True)
+        prepared = target.prepare(commit, options, workspace)
+        if not prepared.is_nothing:
+            target.publisher().publish(prepared, target.run())
+        release = target.ledger.live().release
+        assert release is not None
+        seen.append((dict(target.cdn.bodies), release.plans, release.lessons, release.kept))
+    assert target.audit() == []
+    return seen
 
 
 def _publish(

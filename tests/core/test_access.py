@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
 
-from exporter.core.access import Access, Node, PlanView, listed_subjects, view_plan
+from exporter.core.access import Access, Node, PlanView, Viewer, listed_subjects, view_plan
 from exporter.core.model import SUBJECT, TRACK, UNIT, Document, Ref, Row
 from exporter.core.overrides import Action, Override, Overrides, Target
 from exporter.core.tree import grow
@@ -506,3 +507,48 @@ def test_a_node_lists_its_lessons_and_itself_in_order() -> None:
     (top,) = view(*more).subjects
     assert [node.name for node in top.walk()] == ["S", "T", "U", "O", "L", "L3", "O2", "L2"]
     assert [node.name for node in top.lessons()] == ["L", "L3", "L2"]
+
+
+# Several plans of one snapshot share what is alike in them, and give what each gives alone.
+
+
+ROWS = [[], *([override(target, "Rename", "Named so")] for target in NODES)]
+ROWS += [[override(topic(), "Set Free"), override(track(), "Hide")], [override(unit("X"), "Hide")]]
+
+
+@pytest.mark.parametrize("second", ROWS, ids=str)
+@pytest.mark.parametrize("first", ROWS, ids=str)
+def test_a_view_is_the_same_whichever_plan_was_looked_at_before(
+    first: list[Row], second: list[Row]
+) -> None:
+    snapshot = grow(school(topic("EMPTY"), lesson("DRAFT", is_published=False)))
+    viewer = Viewer(snapshot, "authenticated")
+    plans = [plan("P1", overrides=first), plan("P2", overrides=second)]
+    views = [viewer.view(one) for one in plans]
+    assert views == [view_plan(snapshot, one, "authenticated") for one in plans]
+
+
+def test_what_no_row_touches_is_one_node_in_all_plans() -> None:
+    snapshot = grow(school(topic("O2"), lesson("L2", "O2")))
+    viewer = Viewer(snapshot, "authenticated")
+    renamed = plan("P2", overrides=[override(topic("O2"), "Rename", "Named so")])
+    plain, named = ({n.name: n for n in viewer.view(one).walk()} for one in (plan("P1"), renamed))
+    assert plain["O"] is named["O"]
+    assert plain["O2"] is not named["O2"]
+
+
+def test_a_closed_subject_stands_alone_with_its_title_and_access() -> None:
+    snapshot = grow(school(subject("S2"), track("T2", "S2"), unit("U2", "T2")))
+    rows = [override(subject(), "Rename", "Named so"), override(subject(), "Set Free")]
+    both = plan(subjects=["S", "S2"], overrides=rows)
+    whole, closed = (view_plan(snapshot, both, "paid", names) for names in ((), {"S"}))
+    assert [node.name for node in closed.walk()] == ["S", "S2"]
+    assert replace(whole.subjects[0], children=()) == closed.subjects[0]
+    assert whole.subjects[1] == closed.subjects[1]
+    assert (whole.lessons, closed.lessons) == (1, 0)
+
+
+@pytest.mark.parametrize("names", [(), {"S"}], ids=["open", "closed"])
+def test_a_subject_that_is_hidden_is_not_shown_closed_either(names: set[str]) -> None:
+    hidden = plan(overrides=[override(subject(), "Hide")])
+    assert view_plan(grow(school()), hidden, "paid", names).subjects == ()

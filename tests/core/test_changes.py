@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.core.changes import shared_names_clash, with_neighbours
+from exporter.core.changes import clashing_types, with_neighbours
+from exporter.core.model import LESSON, SUBJECT, TOPIC, TRACK, UNIT
 from exporter.core.segments import is_clash_form
-from exporter.core.tree import grow
-from tests.core.school import lesson, plan, school, topic, unit
+from exporter.core.tree import ORPHANS, grow
+from tests.core.school import lesson, plan, school, subject, topic, track, unit
 
 
 def test_neighbours_are_the_plans_that_share_a_subject_and_no_further() -> None:
@@ -38,7 +39,8 @@ def test_names_that_want_one_shared_key_are_seen_in_the_paths(
     more: tuple[object, ...], clash: bool
 ) -> None:
     snapshot = grow(school(*more))  # type: ignore[arg-type]
-    assert shared_names_clash(snapshot.paths.values()) is clash
+    shared = clashing_types(snapshot.paths.values()) & {LESSON, UNIT}
+    assert bool(shared) is clash
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,29 @@ def test_names_that_want_one_shared_key_are_seen_in_the_paths(
 )
 def test_the_form_of_the_later_of_two_clashing_names(written: str, looks_so: bool) -> None:
     assert is_clash_form(written) is looks_so
+
+
+@pytest.mark.parametrize(
+    ("more", "types"),
+    [
+        ((), set()),
+        ((lesson("l"),), {LESSON}),
+        ((topic("o"), lesson("X", "o")), {TOPIC}),
+        ((unit("u"), track("t")), {TRACK, UNIT}),
+        ((subject("s"),), {SUBJECT}),
+        ((lesson("l", "GONE"),), {ORPHANS}),
+        ((lesson("l", "GONE"), topic("O2"), lesson("L~0123456789abcdef", "O2")), {ORPHANS, LESSON}),
+        ((lesson("ll", "GONE"), lesson("LL"), topic("O2"), lesson("Ll", "O2")), {ORPHANS, LESSON}),
+        ((subject("X~0123456789abcdef"),), {SUBJECT}),
+    ],
+)
+def test_types_of_which_two_documents_may_go_by_one_name(
+    more: tuple[object, ...], types: set[str]
+) -> None:
+    snapshot = grow(school(*more))  # type: ignore[arg-type]
+    assert clashing_types(snapshot.paths.values()) == types
+
+
+def test_paths_without_a_place_in_the_curriculum_name_nothing() -> None:
+    strange = ("README.md", "subjects/x.yaml", "subjects/S/T/x.yaml", "subjects/S/T/U/O/L/a.yaml")
+    assert clashing_types([*strange, *(path.replace("S/", "Z/") for path in strange)]) == set()

@@ -195,6 +195,55 @@ def test_w207_private_file_anywhere_in_what_is_published() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a\x07b", "a control character (U+0007), which nobody sees"),
+        ("line\nbell\x1b[31m", "a control character (U+001B), which nobody sees"),
+        ("caf\x92", "a control character (U+0092), which nobody sees"),
+        ("درس\x0b", "a control character (U+000B), which nobody sees"),
+        ("\u202eexe.txt", "a hidden character (U+202E) that turns the letters after it around"),
+        ("a \u202d", "a hidden character (U+202D) that turns the letters after it around"),
+        ("javascript:alert(1)", "a link that runs a script"),
+        (" JavaScript:void(0)", "a link that runs a script"),
+        ('<a href="javascript:alert(1)">x</a>', "a link that runs a script"),
+        ("<a href=javascript:x>", "a link that runs a script"),
+        ("[x](javascript:alert(1))", "a link that runs a script"),
+        ("vbscript:x", "a link that runs a script"),
+    ],
+)
+def test_w208_what_acts_without_being_seen(text: str, message: str) -> None:
+    made = (unit(image=text), lesson(stages=[stage("Text", {"text": text})]))
+    assert [(one.path, one.pointer, one.message) for one in found("W208", *made)] == [
+        ("subjects/S/T/U/O/L.yaml", ("stages", 0, "config", "text"), message),
+        ("subjects/S/T/U/_unit.yaml", ("image",), message),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "درس\u200f (x) \u061c\u200e",  # marks
+        "\u2067درس\u2069 and \u202bدرس\u202c",  # isolates and embeddings
+        "می\u200cخواهم",  # a joiner
+        "line\n\ttabbed",
+        "« café »\xa0",
+        "In JavaScript: x, and javascript: is no link here",
+        "JavaScript: the good parts",
+        "Typescript:5",
+        "emoji 👩\u200d🔬",
+    ],
+)
+def test_what_content_needs_is_no_w208(text: str) -> None:
+    made = (unit(title=text), lesson(stages=[stage("Text", {"text": text})]))
+    assert found("W208", *made) == []
+
+
+def test_a_lesson_may_be_called_after_a_language() -> None:
+    assert found("W208", lesson(title="JavaScript:مقدمة")) == []
+    assert len(found("W208", lesson(title="a\x00"))) == 1
+
+
 SECRETS = [
     "https://b.example.org/x?X-Amz-Signature=00",
     "-----BEGIN PRIVATE KEY-----",
