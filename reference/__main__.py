@@ -1,4 +1,4 @@
-"""Write `schemas/` and `docs/json-reference.md` from the declarations: `make reference`.
+"""Write `schemas/` and the generated pages of `docs/` from the declarations: `make reference`.
 
 Examples of published files and of snapshots are the demo school's, the same each time. Those of
 outputs hold times and ids, so they stay as they are until they no longer fit.
@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from reference.commands import commands_page
 from reference.compatibility import bare, broken
+from reference.configuration import configuration_page
 from reference.page import page
 from reference.published import published_examples
 from reference.shapes import Schema
@@ -31,6 +33,8 @@ def main() -> None:
     schemas = all_schemas(ROOT, examples)
     files = {f"schemas/{kind}.schema.json": text_of(schema) for kind, schema in schemas.items()}
     files["docs/json-reference.md"] = page(schemas)
+    files["docs/configuration.md"] = configuration_page(schemas["config"])
+    files["docs/commands.md"] = commands_page()
     files["tests/schemas/baseline.json"] = _baseline(schemas)
     for name, text in files.items():
         file = ROOT / name

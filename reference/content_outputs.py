@@ -75,7 +75,7 @@ def snapshot_output() -> Schema:
         holds=many("What was left out, because people rolled it back", "hold"),
         changes=many("What happened to each document", "change"),
         branch=or_null(text("The branch that it went to; null for the one that is checked out")),
-        pushed=flag("Whether it was pushed"),
+        pushed=flag("Whether anything was pushed"),
         pull_request=or_null(text("The URL of the pull request that has it")),
     )
 

@@ -19,10 +19,13 @@ from reference.content_outputs import (
 from reference.parts import DEFINITIONS
 from reference.shapes import Schema, document
 from reference.target_outputs import (
+    adopt_output,
     destroy_output,
     doctor_output,
     gc_output,
+    matrix_output,
     plan_output,
+    prepare_output,
     publish_output,
     refresh_output,
     releases_output,
@@ -35,7 +38,8 @@ __all__ = ["KINDS_OF", "OUTPUTS", "output_schemas"]
 
 KINDS_OF: Mapping[str, tuple[str, ...]] = {
     "explain": ("output-explain-node", "output-explain-key"),
-    "publish": ("output-publish", "output-plan"),
+    "plan": ("output-plan", "output-matrix"),
+    "publish": ("output-publish", "output-plan", "output-prepare"),
 }
 """The kinds that a command prints, where that is not simply `output-COMMAND`."""
 
@@ -51,7 +55,9 @@ OUTPUTS: Mapping[str, tuple[str, Schema]] = {
     "output-build": ("exporter build --json", build_output()),
     "output-preview": ("exporter preview --json", preview_output()),
     "output-plan": ("exporter plan --json", plan_output()),
+    "output-matrix": ("exporter plan --matrix N", matrix_output()),
     "output-publish": ("exporter publish --json", publish_output()),
+    "output-prepare": ("exporter publish --prepare --json", prepare_output()),
     "output-retry": ("exporter retry --json", publish_output()),
     "output-status": ("exporter status --json", status_output()),
     "output-releases": ("exporter releases --json", releases_output()),
@@ -62,6 +68,7 @@ OUTPUTS: Mapping[str, tuple[str, Schema]] = {
     "output-refresh": ("exporter refresh --json", refresh_output()),
     "output-doctor": ("exporter doctor --json", doctor_output()),
     "output-gc": ("exporter gc --json", gc_output()),
+    "output-adopt": ("exporter adopt --json", adopt_output()),
     "output-destroy": ("exporter destroy --json", destroy_output()),
 }
 """Title and body of every kind of output."""

@@ -10,7 +10,7 @@ from typing import Any
 from exporter.core.yamltext import emit
 from reference.shapes import Schema
 
-__all__ = ["page"]
+__all__ = ["anchor", "page", "type_words"]
 
 INTRODUCTION = """\
 # JSON reference
@@ -68,7 +68,8 @@ def page(schemas: Mapping[str, Schema]) -> str:
     parts = [INTRODUCTION, "## Contents\n"]
     for title, _, prefix in GROUPS:
         links = (
-            f"[{_heading(schemas[kind])}](#{_anchor(schemas[kind])})" for kind in grouped[prefix]
+            f"[{_heading(schemas[kind])}](#{anchor(_heading(schemas[kind]))})"
+            for kind in grouped[prefix]
         )
         parts.append(f"* **{title}**: {', '.join(links)}")
     for title, about, prefix in GROUPS:
@@ -86,9 +87,9 @@ def _heading(schema: Schema) -> str:
     return str(schema["title"])
 
 
-def _anchor(schema: Schema) -> str:
-    """Return the anchor that GitHub gives the heading."""
-    kept = (letter for letter in _heading(schema).lower() if letter.isalnum() or letter in " -_")
+def anchor(heading: str) -> str:
+    """Return the anchor that GitHub gives a heading."""
+    kept = (letter for letter in heading.lower() if letter.isalnum() or letter in " -_")
     return "".join(kept).replace(" ", "-")
 
 
@@ -145,11 +146,11 @@ def _rows(top: Schema, node: Schema, path: str) -> Iterator[Row]:
         key = f"{path}{name}"
         optional = "" if name in required else "*optional*; "
         default = f"; default `{json.dumps(found['default'])}`" if "default" in found else ""
-        yield f"`{key}`", optional + _type(top, found), f"{found['description']}{default}"
+        yield f"`{key}`", optional + type_words(top, found), f"{found['description']}{default}"
         yield from _inside(top, found, key)
     extra = node.get("additionalProperties")
     if path == "" and "properties" in node and isinstance(extra, dict):
-        yield "*any other*", f"*optional*; {_type(top, extra)}", extra.get("description", "")
+        yield "*any other*", f"*optional*; {type_words(top, extra)}", extra.get("description", "")
 
 
 def _inside(top: Schema, found: Schema, key: str) -> Iterator[Row]:
@@ -169,15 +170,15 @@ def _inside(top: Schema, found: Schema, key: str) -> Iterator[Row]:
         yield from _rows(top, variant, f"{key}.")
 
 
-def _type(top: Schema, found: Schema) -> str:
+def type_words(top: Schema, found: Schema) -> str:
     """Say in words what a value may be."""
     if "anyOf" in found:
-        return " or ".join(dict.fromkeys(_type(top, one) for one in found["anyOf"]))
+        return " or ".join(dict.fromkeys(type_words(top, one) for one in found["anyOf"]))
     if "$ref" in found:
         name = found["$ref"].rpartition("/")[2]
         definition = top["$defs"][name]
         if "properties" not in definition:
-            return _type(top, definition)
+            return type_words(top, definition)
         return f"[{_words(name)}](#part-{name.replace('_', '-')})"
     if "const" in found:
         return f"`{json.dumps(found['const'])}`"
@@ -187,10 +188,10 @@ def _type(top: Schema, found: Schema) -> str:
     if isinstance(types, list):
         return " or ".join(", ".join(_TYPES[one] for one in types).rsplit(", ", 1))
     if types == "array":
-        return f"list of {_type(top, found['items'])}" if "items" in found else "list"
+        return f"list of {type_words(top, found['items'])}" if "items" in found else "list"
     values = found.get("additionalProperties")
     if types == "object" and "properties" not in found and isinstance(values, dict):
-        return f"object of {_type(top, values)} by name"
+        return f"object of {type_words(top, values)} by name"
     return _TYPES.get(types, str(types))
 
 

@@ -31,7 +31,17 @@ Schema = dict[str, Any]
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 BASE = "https://exporter.example/schemas"
-VERSIONS: Mapping[str, int] = {}
+VERSIONS: Mapping[str, int] = dict.fromkeys(
+    (
+        "output-explain-key",
+        "output-publish",
+        "output-releases",
+        "output-retry",
+        "output-show",
+        "output-status",
+    ),
+    2,  # releases of kind `adopt`
+)
 """The version of each kind that had a breaking change; 1 for all others."""
 
 

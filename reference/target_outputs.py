@@ -30,10 +30,13 @@ from reference.shapes import (
 )
 
 __all__ = [
+    "adopt_output",
     "destroy_output",
     "doctor_output",
     "gc_output",
+    "matrix_output",
     "plan_output",
+    "prepare_output",
     "publish_output",
     "refresh_output",
     "releases_output",
@@ -262,6 +265,36 @@ def refresh_output() -> Schema:
     )
 
 
+def matrix_output() -> Schema:
+    """Declare what `plan --matrix` prints."""
+    shard = objects(
+        "The job that prepares one shard",
+        shard=text("What its `publish --prepare --shard` is told, such as `2/3`"),
+        plans=number("How many plans it makes"),
+    )
+    return objects(
+        "A GitHub matrix: the jobs that share a publish",
+        include=listed("A job for each shard; empty where one machine does as well", shard),
+    )
+
+
+def prepare_output() -> Schema:
+    """Declare what `publish --prepare` prints."""
+    return objects(
+        "What one machine has prepared of a publish that several share",
+        target=TARGET,
+        commit=commit("The commit that is published"),
+        live_release=or_null(release("The live release; null before the first one")),
+        shard=number("Which share this is, from 1", least=1),
+        shards=number("How many shares there are", least=1),
+        plans=names("The plans of this share"),
+        files_put=number("How many files were put"),
+        bytes_put=number("How many bytes these have"),
+        held=mapping("What holds plans back, by plan", text("The first error")),
+        failed=mapping("Why plans could not be put, by plan", text("What failed")),
+    )
+
+
 def gc_output() -> Schema:
     """Declare what `gc` prints."""
     return objects(
@@ -306,4 +339,25 @@ def destroy_output() -> Schema:
         files_deleted=number("How many published files were deleted"),
         records_deleted=number("How many objects of the ledger were deleted"),
         purge_error=PURGE_ERROR,
+    )
+
+
+def adopt_output() -> Schema:
+    """Declare what `adopt` prints."""
+    plan = objects(
+        "A plan that is on the CDN, or should be",
+        state=choice("What the new ledger says of it", [state.value for state in PlanState]),
+        commit=or_null(commit("The commit that its files are of; null where none is known")),
+        files=number("How many live files of its own it has"),
+        error=text("Why the next publish makes it anew; empty where it need not"),
+    )
+    return objects(
+        "A state store that was made again from what is on the CDN",
+        target=TARGET,
+        release=or_null(release("The release that says so; null for a dry run")),
+        commit=commit("The commit that counts as published"),
+        live_files=number("How many files are live"),
+        kept_files=number("How many files stand on though they are live no more"),
+        plans=mapping("What became of each plan, by name", plan),
+        drift=many("What is not as that commit makes it", "drift"),
     )

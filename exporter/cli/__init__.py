@@ -27,36 +27,52 @@ import click
 from exporter import __version__
 from exporter.cli.actions import harmless, in_actions, tell_failure
 from exporter.cli.session import Session
-from exporter.errors import ExporterError
+from exporter.cli.usage import STATUSES, write_statuses
+from exporter.errors import ExporterError, UsageError
 
-__all__ = ["built_from", "cli", "main"]
+__all__ = ["COMMANDS", "GROUPS", "built_from", "cli", "main"]
 
-COMMANDS = {
-    "init": "Scaffold a content repository.",
-    "demo": "See the whole story on this machine, with nothing but Python and git.",
-    "snapshot": "Write the database's content into git, as one commit.",
-    "watch": "Take snapshots when content has changed, until stopped.",
-    "preview": "See in the browser what students will see.",
-    "check": "Report every problem of the content.",
-    "diff": "Show a change in people's words: who can open what, and every document.",
-    "build": "Write the published JSON files to a folder.",
-    "plan": "Show the steps of a publish, without doing them.",
-    "publish": "Publish a commit to a target.",
-    "rollback": "Put content back as it was in a release or a commit.",
-    "holds": "List what snapshots leave out because people rolled it back.",
-    "release-hold": "Take the database's version of a held document now.",
-    "retry": "Try plans again that failed or were held back too often.",
-    "status": "Show what is live, and what waits.",
-    "releases": "List the releases of a target.",
-    "show": "Show a release in full.",
-    "explain": "Say why a plan shows a node as it does, or what made a published file.",
-    "verify": "Compare what is on the CDN with the live release, and repair it.",
-    "refresh": "Sign media URLs again before they expire.",
-    "gc": "Delete published files that no recent release needs.",
-    "github": "Say on GitHub what a workflow found out, and start the next one.",
-    "doctor": "Try everything that a run needs, and say how to mend it.",
-    "destroy": "Take a throw-away target down.",
+GROUPS: Mapping[str, Mapping[str, str]] = {
+    "Set up": {
+        "init": "Scaffold a content repository.",
+        "demo": "See the whole story on this machine; needs only Python and git.",
+        "doctor": "Try everything that a run needs, and say how to mend it.",
+    },
+    "Write content into git": {
+        "snapshot": "Write the database's content into git, as one commit.",
+        "watch": "Take snapshots when content has changed, until stopped.",
+        "holds": "List what snapshots leave out because people rolled it back.",
+        "release-hold": "Take the database's version of a held document now.",
+    },
+    "Review it": {
+        "check": "Report every problem of the content.",
+        "diff": "Show a change in people's words: who can open what, and more.",
+        "preview": "See in the browser what students will see.",
+        "build": "Write the published JSON files to a folder.",
+        "explain": "Say why students see what they see, or what made a file.",
+    },
+    "Publish it": {
+        "plan": "Show the steps of a publish, without doing them.",
+        "publish": "Publish a commit to a target.",
+        "refresh": "Sign media URLs again before they expire.",
+        "github": "Say on GitHub what a workflow found out; start the next one.",
+    },
+    "Look at what is live": {
+        "status": "Show what is live, and what waits.",
+        "releases": "List the releases of a target.",
+        "show": "Show a release in full.",
+        "verify": "Compare what is on the CDN with the live release; repair it.",
+    },
+    "Mend": {
+        "rollback": "Put content back as it was in a release or a commit.",
+        "retry": "Try plans again that failed or were held back too often.",
+        "gc": "Delete published files that no recent release needs.",
+        "adopt": "Make a lost state store again, from the CDN and git.",
+        "destroy": "Take a throw-away target down.",
+    },
 }
+"""The commands in the order in which people meet them."""
+COMMANDS = {name: does for group in GROUPS.values() for name, does in group.items()}
 BUG_EXIT_STATUS = 70
 _SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|_KEY", re.IGNORECASE)
 _SHORTEST_SECRET = 6
@@ -69,6 +85,16 @@ class _LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         return list(COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:  # click knows no command that sleeps
+            raise click.exceptions.NoSuchCommand(
+                error.command_name, possibilities=COMMANDS, ctx=ctx
+            ) from error
 
     def get_command(  # click's signature
         self,
@@ -86,19 +112,32 @@ class _LazyGroup(click.Group):
         ctx: click.Context,  # noqa: ARG002
         formatter: click.HelpFormatter,
     ) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        widest = max(map(len, COMMANDS))
+        formatter.write_paragraph()
+        for title, commands in GROUPS.items():  # no sections: with empty lines it is no screenful
+            formatter.write_heading(title)
+            with formatter.indentation():
+                formatter.write_dl([(name.ljust(widest), does) for name, does in commands.items()])
+
+    def format_epilog(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        formatter: click.HelpFormatter,
+    ) -> None:
+        write_statuses(formatter, STATUSES)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
+    metavar="FILE",
     type=click.Path(path_type=Path),
-    help="The configuration to use instead of the nearest exporter.yaml.",
+    help="Use this instead of the nearest exporter.yaml.",
 )
 @click.option(
     "-C",
     "folder",
+    metavar="DIR",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     default=".",
     help="Run as if started in this folder.",
@@ -111,7 +150,7 @@ class _LazyGroup(click.Group):
     is_eager=True,
     expose_value=False,
     callback=lambda ctx, _option, wanted: _show_version(ctx) if wanted else None,
-    help="Show the version, and the commit that it was built from.",
+    help="Show the version, and the commit it is from.",
 )
 @click.pass_context
 def cli(
@@ -167,8 +206,9 @@ def _status() -> int:
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.ClickException as error:
-        error.show()
-        return _failed(error, error.exit_code)
+        told = _in_our_words(error)
+        _show(told)
+        return _failed(told, told.exit_status)
     except click.Abort as error:
         click.echo("interrupted", err=True)
         return _failed(error, 130)
@@ -204,6 +244,16 @@ def _failed(error: BaseException, status: int) -> int:
         report = json.dumps(failure_json(error, status), ensure_ascii=False, indent=2)
         click.echo(harmless(report))
     return status
+
+
+def _in_our_words(error: click.ClickException) -> UsageError:
+    """Return what click finds wrong as one of our errors, with where its help is."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message().strip()
+    return UsageError(
+        message[:1].lower() + message[1:].removesuffix("."),
+        hint=f"{context.command_path if context else 'exporter'} --help",
+    )
 
 
 def _show(error: ExporterError) -> None:

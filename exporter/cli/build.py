@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.cli.usage import Command, content_options, json_option, plan_option
 
 if TYPE_CHECKING:
     from exporter.content.reading import Content
@@ -33,12 +34,21 @@ class _Made:
     held: Mapping[str, Sequence[Finding]]
 
 
-@click.command("build")
-@click.option("--ref", default=None, help="A commit, branch or tag; default: the work tree.")
-@click.option("--worktree", is_flag=True, help="The files as they stand on disk (the default).")
-@click.option("--plan", "plans", multiple=True, help="Only this plan; may be given again.")
+@click.command(
+    "build",
+    cls=Command,
+    examples={
+        "exporter build": "Write to ./build what students' apps would read:",
+        "exporter build --plan GRADE-12-SCI-2026 --out /tmp/files": "Write one plan elsewhere:",
+        "exporter build --site site --compare HEAD~1": "Write a preview page for a web server:",
+    },
+    ends={1: "A plan is left out, as an error holds it back."},
+)
+@content_options
+@plan_option
 @click.option(
     "--out",
+    metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
     default="build",
     show_default=True,
@@ -46,18 +56,18 @@ class _Made:
 )
 @click.option(
     "--jobs",
+    metavar="N",
     type=click.IntRange(min=1),
-    default=None,
     help="How many processes share a large build; default: one for each core on Linux.",
 )
 @click.option(
     "--site",
+    metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    default=None,
     help="Write the files with their preview page to this folder, to be served as they are.",
 )
-@click.option("--compare", metavar="REF", default=None, help="What the site shows changes since.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--compare", metavar="REF", help="What the site shows changes since.")
+@json_option
 @pass_session
 def command(
     session: Session,
@@ -73,7 +83,7 @@ def command(
 ) -> int:
     """Write the published JSON files to a folder; no target is needed.
 
-    A plan that an error holds back is left out, and the exit status is then 1. A --site shows it.
+    A plan that an error holds back is left out; a page made with --site shows it all the same.
     """
     from exporter.cli.workbench import find_content, read_content
     from exporter.errors import UsageError
@@ -86,7 +96,7 @@ def command(
         find_content(session, ref, worktree=worktree)
         made = _made_site(session, (ref, compare), site)
     else:
-        content = read_content(session, ref, worktree=worktree)
+        content = read_content(session, ref, worktree=worktree, jobs=jobs)
         made = _made_files(session, content, plans, (out, jobs))
     _tell(session, made, as_json=as_json)
     return 1 if made.held or any(found.severity == "error" for found in made.findings) else 0
@@ -118,7 +128,8 @@ def _made_files(
     for name in plans:
         if not plan_of(content, name).flag("is_published"):
             session.say(f"plan {name} is not published, so it has no files")
-    inspection = inspect(content, session.check_rules, set(plans) or None)
+    workers = session.workers(jobs)
+    inspection = inspect(content, session.check_rules, set(plans) or None, workers)
     with Staging(session.folder / out) as staging:
         built = make_files(session, content, inspection, staging.add, jobs)
         staging.keep_only(built.keys())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.cli.usage import Command, content_options, json_option
 
 if TYPE_CHECKING:
     from exporter.core.findings import Finding
@@ -40,9 +41,17 @@ class _Checked:
         return len(self.findings) - self.errors
 
 
-@click.command("check")
-@click.option("--ref", default=None, help="A commit, branch or tag; default: the work tree.")
-@click.option("--worktree", is_flag=True, help="The files as they stand on disk (the default).")
+@click.command(
+    "check",
+    cls=Command,
+    examples={
+        "exporter check": "Check the files on disk:",
+        "exporter check --ref HEAD --json": "Check a commit, for a program:",
+        "exporter check --format sarif > findings.sarif": "Write a file for code scanning:",
+    },
+    ends={1: "There is an error."},
+)
+@content_options
 @click.option(
     "--format",
     "form",
@@ -51,14 +60,14 @@ class _Checked:
     show_default=True,
     help="For people, for programs, as annotations of a pull request, for code scanning.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@json_option
 @pass_session
 def command(
     session: Session, *, ref: str | None, worktree: bool, form: Format, as_json: bool
 ) -> int:
     """Report every problem of the content, with file and line.
 
-    Errors hold back the plans that would show them; the exit status is then 1.
+    An error holds back the plans that would show it.
     """
     from exporter.cli.actions import findings_summary, write_outputs, write_summary
 
@@ -76,8 +85,8 @@ def _check(session: Session, ref: str | None, *, worktree: bool) -> _Checked:
     from exporter.cli.reporting import held_back
     from exporter.cli.workbench import build_findings, findings_folder, read_content
 
-    content = read_content(session, ref, worktree=worktree)
-    inspection = inspect(content, session.check_rules)
+    content = read_content(session, ref, worktree=worktree, jobs=None)
+    inspection = inspect(content, session.check_rules, workers=session.workers(None))
     findings = [*inspection.findings, *build_findings(session, content, inspection)]
     held = held_back(findings, inspection.broken_plans)
     commit = content.commit.sha if content.commit else None

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.cli.usage import Command
 from exporter.errors import UsageError
 
 __all__ = ["command"]
@@ -16,10 +17,20 @@ __all__ = ["command"]
 _MARK = ".exporter-demo"
 
 
-@click.command("demo")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="demo-site")
+@click.command(
+    "demo",
+    cls=Command,
+    examples={
+        "exporter demo": "Live through the story in ./demo-site:",
+        "exporter demo school --lessons 50 --serve": "Serve a smaller school's files:",
+    },
+)
+@click.argument(
+    "folder", type=click.Path(path_type=Path, file_okay=False), default="demo-site", metavar="[DIR]"
+)
 @click.option(
     "--lessons",
+    metavar="N",
     type=click.IntRange(min=20),
     default=200,
     show_default=True,
@@ -28,16 +39,17 @@ _MARK = ".exporter-demo"
 @click.option("--serve", is_flag=True, help="Afterwards, serve the CDN folder on this machine.")
 @click.option(
     "--port",
+    metavar="N",
     type=click.IntRange(0, 65535),
     default=8000,
     show_default=True,
-    help="The port to serve on.",
+    help="The port to serve on; 0 takes any free one.",
 )
 @pass_session
 def command(session: Session, *, folder: Path, lessons: int, serve: bool, port: int) -> None:
     """Run snapshot, publish, an edit, a bad edit and its rollback on a made-up school.
 
-    FOLDER (default: demo-site) becomes a real git repository with a real database and a real CDN
+    DIR (default: demo-site) becomes a real git repository with a real database and a real CDN
     folder. A demo that is there is replaced; anything else is left alone.
     """
     from exporter.cli.story import tell
@@ -63,7 +75,7 @@ def _clear(place: Path) -> None:
     if not (place / _MARK).exists():
         raise UsageError(
             f"{place} is there already, and no demo made it",
-            hint="name another folder: `exporter demo FOLDER`",
+            hint="name another folder: `exporter demo DIR`",
         )
     shutil.rmtree(place)
 

@@ -7,16 +7,27 @@ import json
 import click
 
 from exporter.cli.session import Session, is_terminal, pass_session
+from exporter.cli.usage import Command, json_option
 from exporter.core.wording import counted
 from exporter.errors import UsageError
 
 __all__ = ["command"]
 
 
-@click.command("destroy")
-@click.option("--target", required=True, help="The target that is taken down.")
-@click.option("--confirm", default=None, help="The target's name again, instead of being asked.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.command(
+    "destroy",
+    cls=Command,
+    examples={
+        "exporter destroy --target preview --confirm preview": "Take the target `preview` down:"
+    },
+    ends={
+        2: "It was not confirmed.",
+        3: "Another publish is at work, or the target's `store` was changed.",
+    },
+)
+@click.option("--target", metavar="NAME", required=True, help="The target that is taken down.")
+@click.option("--confirm", metavar="NAME", help="The target's name again, instead of being asked.")
+@json_option
 @pass_session
 def command(session: Session, *, target: str, confirm: str | None, as_json: bool) -> int:
     """Delete everything that was published to a target, and its ledger. There is no way back.
@@ -27,7 +38,7 @@ def command(session: Session, *, target: str, confirm: str | None, as_json: bool
 
     opened = session.open_target(target)
     _require_confirmation(opened.target.name, opened.cdn.label, confirm)
-    done = destroy(opened.cdn, opened.ledger.store, opened.purger, session.new_run(), session.say)
+    done = destroy(opened.cdn, opened.ledger, opened.purger, session.new_run(), session.say)
     if as_json:
         report = {
             "target": target,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.cli.usage import Command, json_option
 
 if TYPE_CHECKING:
     from exporter.build.diffing import CountPurges, Side
@@ -25,13 +26,20 @@ WORKTREE = "worktree"
 Format = Literal["text", "markdown", "json"]
 
 
-@click.command("diff")
+@click.command(
+    "diff",
+    cls=Command,
+    examples={
+        "exporter diff": "See what is on disk and not live yet:",
+        "exporter diff HEAD~1 HEAD": "See what the last commit changes:",
+        "exporter diff live HEAD --format markdown --full changes.md": "Write that for reviewers:",
+    },
+)
 @click.argument("base", default=LIVE)
 @click.argument("target", default=WORKTREE)
 @click.option(
     "--target",
     "site",
-    default=None,
     metavar="NAME",
     help="Whose live release `live` is; may be left out where there is one target.",
 )
@@ -43,7 +51,7 @@ Format = Literal["text", "markdown", "json"]
     show_default=True,
     help="For people, for pull requests (never over 65,536 characters), for programs.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@json_option
 @click.option(
     "--full",
     type=click.Path(path_type=Path, dir_okay=False),

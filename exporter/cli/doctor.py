@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.cli.usage import Command, json_option
 from exporter.core.wording import counted
 
 if TYPE_CHECKING:
@@ -20,15 +21,22 @@ _MARKS = {"ok": "✓", "warning": "!", "problem": "✗", "not tried": "–"}
 _COLOURS = {"warning": "yellow", "problem": "red"}
 
 
-@click.command("doctor")
-@click.option("--target", default=None, help="Only this target; default: all of them.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.command(
+    "doctor",
+    cls=Command,
+    examples={
+        "exporter doctor": "Try the database, git, and every target:",
+        "exporter doctor --target production": "Try what one target needs:",
+    },
+    ends={4: "Something does not work; a warning is none."},
+)
+@click.option("--target", metavar="NAME", help="Only this target; default: all of them.")
+@json_option
 @pass_session
 def command(session: Session, *, target: str | None, as_json: bool) -> int:
     """Try everything that a run needs, and say what is wrong and how to mend it.
 
-    Database, tables and privileges, git and its history, stores, purge, cache and clock. The exit
-    status is 4 where something does not work; a warning is none.
+    Database, tables and privileges, git and its history, stores, purge, cache and clock.
     """
     names = [target] if target else list(session.config.target_names)
     session.config.target(names[0] if names else None)
@@ -56,9 +64,11 @@ def command(session: Session, *, target: str | None, as_json: bool) -> int:
         }
         session.out(json.dumps(report, ensure_ascii=False, indent=2))
     else:
+        untried = sum(check.health.value == "not tried" for check in checks)
+        left = f", {untried:,} not tried" if untried else ""
         session.out(
             f"{counted(problems, 'problem')}, {counted(warnings, 'warning')}, "
-            f"{counted(len(checks), 'thing')} tried"
+            f"{counted(len(checks) - untried, 'thing')} tried{left}"
         )
     return 4 if problems else 0
 

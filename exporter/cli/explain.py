@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.cli.usage import Command, json_option
 from exporter.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,14 +21,25 @@ __all__ = ["command"]
 _SHOWN_SUBJECTS = 5
 
 
-@click.command("explain")
+@click.command(
+    "explain",
+    cls=Command,
+    examples={
+        "exporter explain GRADE-12-SCI-2026 LESSON-MATH-001": "Say who may open a lesson, and why:",
+        "exporter explain lessons/LESSON-MATH-001.json": "Say what made a published file:",
+    },
+)
 @click.argument("subject", metavar="PLAN|KEY")
-@click.argument("node", required=False)
-@click.option("--doctype", default=None, help="What NODE is, where a name has several: lesson, …")
-@click.option("--target", default=None, help="For KEY; may be left out where there is one.")
-@click.option("--ref", default=None, help="For NODE: a commit; default: the work tree.")
+@click.argument("node", required=False, metavar="[NODE]")
+@click.option("--doctype", metavar="KIND", help="What NODE is, where a name has several: lesson, …")
+@click.option(
+    "--target", metavar="NAME", help="For KEY: the target; may be left out where there is one."
+)
+@click.option(
+    "--ref", metavar="REF", help="For NODE: a commit, branch or tag; default: the work tree."
+)
 @click.option("--worktree", is_flag=True, help="For NODE: the files on disk (the default).")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @pass_session
 def command(
     session: Session,
@@ -40,7 +52,7 @@ def command(
     worktree: bool,
     as_json: bool,
 ) -> None:
-    """Say why.
+    """Say why students see what they see, or what made a published file.
 
     PLAN NODE: every decision behind what the plan shows of a subject, track, unit, topic or
     lesson, with the file, line, commit and author of each value that it read.

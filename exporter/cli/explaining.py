@@ -135,7 +135,7 @@ def _tell_answer(session: Session, report: Report, question: Question) -> None:
         if session.verbose or not _is_plain(question, answer, step):
             result = "" if question is Question.VISIBLE else f"{_written(step['result'])}, "
             crossed = question is Question.VISIBLE and step["result"] is not True
-            label = f"{step['node']['title']}: {result}{step['reason']} ({step['rule']})"
+            label = f"{step['node']['title']}: {result}{step['reason']}"
             session.out(f"  {label}", fg="red" if crossed else None)
             for line in _evidence_lines(step["evidence"]):
                 session.out(f"      {line}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.cli.usage import Command, json_option, target_option
 from exporter.core.wording import counted
 
 if TYPE_CHECKING:
@@ -24,26 +25,40 @@ _SHOWN = 40
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
-@click.command("gc")
-@click.option("--target", default=None, help="The target; may be left out where there is one.")
+@click.command(
+    "gc",
+    cls=Command,
+    examples={
+        "exporter gc --dry-run": "See what would go:",
+        "exporter gc --target production": "Delete it:",
+    },
+    ends={3: "Another publish is at work, or one has died half-way: publish first."},
+)
+@target_option
 @click.option("--dry-run", is_flag=True, help="Only show what would be deleted.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @pass_session
 def command(session: Session, *, target: str | None, dry_run: bool, as_json: bool) -> int:
     """Delete published files that no release of the last `publish.keep` refers to.
 
-    Only targets with `addressing: hashed` keep such files, or those that once had it.
+    Only targets with `addressing: hashed` keep such files, or those that once had it. What was
+    prepared for a publish that nobody finished goes after a day.
     """
     from exporter.publish.collecting import collect
+    from exporter.publish.gathering import abandoned, forget
     from exporter.publish.livefiles import read_live_files
 
     opened = session.open_target(target)
     run, keep_s = session.new_run(), session.config.publish.keep_s
     limit = int(session.now().timestamp()) - keep_s
-    collection = collect(session.workspace, opened.ledger, read_live_files(opened.ledger), limit)
+    ledger, workspace = opened.ledger, session.workspace
+    left = abandoned(ledger.store, session.now())
+    collection = collect(workspace, ledger, read_live_files(ledger), limit, left.files)
     published = None
     if collection.prepared and not dry_run:
         published = opened.publisher.publish(collection.prepared, run)
+    if not dry_run:
+        forget(ledger.store, left.records)
     report = {"target": opened.target.name, "dry_run": dry_run, "keep_s": keep_s}
     report |= _report(collection, published, keep_s)
     if as_json:

@@ -13,21 +13,26 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.cli.usage import Group
 from exporter.errors import UsageError
 
 if TYPE_CHECKING:
+    from exporter.content.branches import Branch
     from exporter.content.github import GitHub
-    from exporter.content.remote import Branch
 
 __all__ = ["command"]
 
 
-@click.group("github")
+@click.group("github", cls=Group)
 def command() -> None:
     """Say on GitHub what a workflow found out, and start the next one."""
 
 
-@command.command("start")
+@command.command(
+    "start",
+    short_help="Start a workflow on the pushed commit.",
+    examples={"exporter github start publish.yml": "Publish what was pushed just now:"},
+)
 @click.argument("workflow")
 @pass_session
 def start(session: Session, *, workflow: str) -> None:
@@ -44,8 +49,14 @@ def start(session: Session, *, workflow: str) -> None:
     session.out(f"{done} {workflow} on {branch.name} at {commit[:12]}")
 
 
-@command.command("comment")
-@click.option("--run", type=int, required=True, help="The run of pull-request.yml, by its id.")
+@command.command(
+    "comment",
+    short_help="Write what a run found out as one comment.",
+    examples={"exporter github comment --run 4711": "Tell what run 4711 found out:"},
+)
+@click.option(
+    "--run", metavar="ID", type=int, required=True, help="The run of pull-request.yml, by its id."
+)
 @pass_session
 def comment(session: Session, *, run: int) -> None:
     """Write what a run found out as its pull request's one comment, or bring it up to date."""
@@ -58,7 +69,15 @@ def comment(session: Session, *, run: int) -> None:
         session.out(f"pull request {said.number}: {said.url}")
 
 
-@command.command("drift")
+@command.command(
+    "drift",
+    short_help="Keep one issue about what is wrong on the CDN.",
+    examples={
+        "exporter verify --json > verify.json; exporter github drift verify.json": (
+            "Look at what is live, and tell what is wrong:"
+        ),
+    },
+)
 @click.argument("report", type=click.Path(path_type=Path, dir_okay=False))
 @pass_session
 def drift(session: Session, *, report: Path) -> None:
@@ -72,8 +91,14 @@ def drift(session: Session, *, report: Path) -> None:
     session.out(f"the issue about drift is {kept.value}")
 
 
-@command.command("pull-request")
-@click.option("--base", required=True, help="The branch that it is to be merged into.")
+@command.command(
+    "pull-request",
+    short_help="Open a pull request, or bring it up to date.",
+    examples={"exporter github pull-request --base main": "Offer this branch to main:"},
+)
+@click.option(
+    "--base", metavar="BRANCH", required=True, help="The branch that it is to be merged into."
+)
 @pass_session
 def pull_request(session: Session, *, base: str) -> None:
     """Open a pull request of the pushed branch that is checked out, or bring it up to date."""
@@ -93,7 +118,7 @@ def pull_request(session: Session, *, base: str) -> None:
 
 def _branch(session: Session) -> tuple[Branch, GitHub]:
     """Return the branch that is checked out, and the repository that it is pushed to."""
-    from exporter.content.remote import branch_of
+    from exporter.content.branches import branch_of
 
     branch = branch_of(session.repository)
     url = session.repository.git("remote", "get-url", branch.remote).decode().strip()

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.cli.usage import Command
 
 __all__ = ["WORKFLOWS", "command", "own_action", "scaffold", "workflow_files"]
 
@@ -87,29 +88,50 @@ and `NOTIFY_URL` where `exporter.yaml` names them.
 """
 
 
-@click.command("init")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
+@click.command(
+    "init",
+    cls=Command,
+    examples={
+        "exporter init": "Make this folder a content repository that publishes to a folder:",
+        "exporter init content --store s3://school-cdn --state s3://school-state": (
+            "Make a new folder a content repository that publishes to a bucket:"
+        ),
+    },
+)
+@click.argument(
+    "folder", type=click.Path(path_type=Path, file_okay=False), default=".", metavar="[DIR]"
+)
 @click.option(
     "--source",
+    metavar="URL",
     default="${EXPORTER_DATABASE_URL}",
     show_default=True,
     help="The database's URL; a password only as ${NAME}.",
 )
-@click.option("--target", default="local", show_default=True, help="The name of the first target.")
+@click.option(
+    "--target",
+    metavar="NAME",
+    default="local",
+    show_default=True,
+    help="The name of the first target.",
+)
 @click.option(
     "--store",
+    metavar="PLACE",
     default="./public/memora_content",
     show_default=True,
     help="Where students' apps read: a folder or s3://bucket/prefix.",
 )
 @click.option(
     "--state",
+    metavar="PLACE",
     default="./.exporter/local",
     show_default=True,
     help="Where the ledger is kept: a folder or s3://bucket/prefix.",
 )
 @click.option(
     "--author",
+    metavar="NAME",
     default="Content Snapshot <snapshot@example.org>",
     show_default=True,
     help="In whose name snapshots are committed.",
@@ -122,7 +144,7 @@ and `NOTIFY_URL` where `exporter.yaml` names them.
 )
 @pass_session
 def command(session: Session, /, *, folder: Path, action: str | None, **answers: str) -> None:
-    """Scaffold a content repository in FOLDER; what is there already stays."""
+    """Scaffold a content repository in DIR (default: here); what is there already stays."""
     place = session.folder / folder
     if action is not None:
         _refuse_unpinned(action)
@@ -131,7 +153,8 @@ def command(session: Session, /, *, folder: Path, action: str | None, **answers:
         session.out(line)
     if action.startswith(f"{_NOBODY}@"):
         session.out(
-            f"the workflows name {_NOBODY}: put the exporter's repository on GitHub in its place"
+            f"the workflows name {_NOBODY}: before you use them, say where on GitHub the exporter "
+            "is, with `exporter init --action OWNER/REPO@COMMIT`"
         )
     first = "set EXPORTER_DATABASE_URL, " if "EXPORTER_DATABASE_URL" in answers["source"] else ""
     session.out(f"next: {first}commit these files, then `exporter snapshot`, `exporter publish`")

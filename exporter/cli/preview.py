@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.cli.usage import Command, content_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,17 +26,33 @@ if TYPE_CHECKING:
 __all__ = ["command", "write_site"]
 
 
-@click.command("preview")
-@click.option("--ref", default=None, help="A commit, branch or tag; default: the work tree.")
-@click.option("--worktree", is_flag=True, help="The files on disk (the default); follows changes.")
+@click.command(
+    "preview",
+    cls=Command,
+    examples={
+        "exporter preview": "See the files on disk; the page follows each change:",
+        "exporter preview --compare live": "See what differs from the live release:",
+        "exporter preview --ref HEAD~1 --port 9000 --no-open": "See a commit, at a certain port:",
+    },
+    ends={0: "It was told to stop."},
+)
+@content_options
 @click.option(
     "--compare",
     metavar="REF",
-    default=None,
     help="Show what changed since a commit, branch or tag, or since the release that is `live`.",
 )
-@click.option("--target", default=None, help="Whose release `live` is, where there are several.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=None, help="Where to serve.")
+@click.option(
+    "--target",
+    metavar="NAME",
+    help="Whose live release `live` is; may be left out where there is one target.",
+)
+@click.option(
+    "--port",
+    metavar="N",
+    type=click.IntRange(0, 65_535),
+    help="The port to serve on; default: 8620, or any free one.",
+)
 @click.option(
     "--open/--no-open",
     "is_opened",

@@ -183,6 +183,6 @@ def tell_key(session: Session, report: Report) -> None:
         item = f" with {one['required_item']}" if one["required_item"] else ""
         name = one["decided_at"]["name"]
         out(f"  in plan {one['plan']}: {one['access_level']}{item}", fg="cyan")
-        out(f"    {name}: {one['reason']} ({one['rule']})")
+        out(f"    {name}: {one['reason']}")
         if one["origin"]:
             out(f"    {origin_line(one['origin'])}")

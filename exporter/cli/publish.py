@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from exporter.cli.session import OpenTarget, Session, pass_session
+from exporter.cli.sharding import Sharing, forget_shards, prepare_shard_of, share_options
+from exporter.cli.usage import Command, json_option, plan_option, target_option
 from exporter.core.wording import counted
 
 if TYPE_CHECKING:
@@ -22,19 +24,41 @@ if TYPE_CHECKING:
 __all__ = ["command", "prepare_publish", "publish_ref", "show_steps"]
 
 
-@click.command("publish")
-@click.option("--target", default=None, help="The target; may be left out where there is one.")
-@click.option("--ref", default="HEAD", show_default=True, help="The commit to publish.")
+@click.command(
+    "publish",
+    cls=Command,
+    examples={
+        "exporter publish": "Publish the last commit:",
+        "exporter publish --target production --dry-run": "See what it would do:",
+        "exporter publish --plan GRADE-12-SCI-2026": "Let one plan go ahead of the others:",
+        "exporter publish --ref HEAD~1 --allow-older": "Go back to an earlier commit:",
+    },
+    ends={
+        1: "A plan stayed at its last release, as it has an error.",
+        3: "It would delete too much, is not newer, or another publish is at work.",
+        4: "A store or the CDN failed; the next publish goes on from there.",
+    },
+)
+@target_option
+@click.option(
+    "--ref",
+    metavar="REF",
+    default="HEAD",
+    show_default=True,
+    help="The commit, branch or tag to publish.",
+)
 @click.option("--dry-run", is_flag=True, help="Only show the steps, as `exporter plan` does.")
-@click.option("--plan", "plans", multiple=True, help="Only this plan; may be given again.")
+@plan_option
 @click.option(
     "--allow-older", is_flag=True, help="Publish a commit that is not newer than the live one."
 )
 @click.option("--allow-mass-delete", is_flag=True, help="Let this publish delete much.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@share_options
+@json_option
 @pass_session
 def command(
     session: Session,
+    /,
     *,
     target: str | None,
     ref: str,
@@ -43,26 +67,33 @@ def command(
     allow_older: bool,
     allow_mass_delete: bool,
     as_json: bool,
+    **sharing: Any,  # noqa: ANN401 - `Sharing` names them
 ) -> int:
     """Publish a commit to a target: build, check, upload, record, delete, purge.
 
-    A plan with an error stays at its last release; the exit status is then 1.
+    A plan with an error stays at its last release, and the others go on.
     """
     from exporter.cli.alerting import alerting
     from exporter.publish.planning import PublishOptions
 
+    shared = Sharing(**sharing)
+    shared.refuse_unsound(session, whole=not (plans or dry_run))
     options = PublishOptions(
         frozenset(plans),
         allow_older=allow_older,
         allow_mass_delete=allow_mass_delete,
         max_delete_ratio=session.config.publish.max_delete_ratio,
+        shards=shared.shards or 0,
     )
     if dry_run:
         opened = session.open_target(target)
         prepared = prepare_publish(session, opened, ref, options)
         return show_steps(session, opened, prepared, as_json=as_json)
     with alerting(session, f"publish to {target}" if target else "publish"):
-        return publish_ref(session, session.open_target(target), ref, options, as_json=as_json)
+        opened = session.open_target(target)
+        if shared.shard:
+            return prepare_shard_of(session, opened, ref, options, shared.shard, as_json=as_json)
+        return publish_ref(session, opened, ref, options, as_json=as_json)
 
 
 def publish_ref(
@@ -84,6 +115,8 @@ def publish_ref(
     if prepared.is_nothing:
         return _tell_nothing(session, opened, prepared, as_json=as_json)
     published = publisher.publish(prepared, run)
+    if options.shards:
+        forget_shards(session, opened, prepared, options.shards)
     proof = _prove(session, opened, published)
     _alert(session, opened, prepared, published)
     _show_in_actions(session, opened, prepared, published, proof)
@@ -129,12 +162,25 @@ def show_steps(session: Session, opened: OpenTarget, prepared: Prepared, *, as_j
 
 
 def _tell_uncommitted(session: Session, ref: str) -> None:
-    """Say that changes in the folder are in no commit yet, and so are not published."""
-    if session.quiet or ref != "HEAD":
+    """Say what is in no commit yet: content is left out, the configuration is used all the same."""
+    if session.quiet:
+        return
+    if name := _changed_settings(session):
+        session.say(f"{name} is used as it stands here, and is not committed like that")
+    if ref != "HEAD":
         return
     if changed := session.repository.dirty_paths(session.content_path):
         files = counted(len(changed), "content file")
         session.say(f"changed, but not committed, so left out: {files}, such as {changed[0]}")
+
+
+def _changed_settings(session: Session) -> str:
+    """Return the configuration's name where no commit has it as it is used; empty where one has."""
+    root, file = session.repository.root.resolve(), session.config.path.resolve()
+    if not file.is_relative_to(root):
+        return ""
+    name = file.relative_to(root).as_posix()
+    return name if session.repository.dirty_paths(name) else ""
 
 
 def _tell_nothing(
@@ -266,6 +312,8 @@ def _report(opened: OpenTarget, published: Published, proof: Proof | None) -> di
 
 def _line(published: Published) -> str:
     release, put, gone = published.release, published.files_put, published.files_deleted
+    if published.is_new and release.is_attempt:
+        return f"{release.id}: nothing was published"
     if published.is_new:
         size = f"({release.bytes_put:,} bytes)"
         return f"{release.id}: {counted(put, 'file')} put {size}, {gone:,} deleted"

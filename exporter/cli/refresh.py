@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter.cli.session import OpenTarget, Session, pass_session
+from exporter.cli.usage import Command, json_option, target_option
 from exporter.core.wording import counted
 
 if TYPE_CHECKING:
@@ -17,11 +18,24 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("refresh")
-@click.option("--target", default=None, help="The target; may be left out where there is one.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.command(
+    "refresh",
+    cls=Command,
+    examples={
+        "exporter refresh": "Sign what expires soon:",
+        "exporter refresh --all": "Sign everything, with new keys:",
+        "exporter refresh --target production --json": "Sign, and tell a program:",
+    },
+    ends={
+        1: "A lesson cannot be made again as it was released: publish.",
+        3: "Another publish is at work.",
+    },
+)
+@target_option
+@click.option("--all", "everything", is_flag=True, help="Sign all, as after a change of keys.")
+@json_option
 @pass_session
-def command(session: Session, *, target: str | None, as_json: bool) -> int:
+def command(session: Session, *, target: str | None, everything: bool, as_json: bool) -> int:
     """Sign the media URLs again that expire soon, and nothing else.
 
     Run it more often than `media.refresh_before`, from cron or a scheduled workflow.
@@ -29,10 +43,11 @@ def command(session: Session, *, target: str | None, as_json: bool) -> int:
     from exporter.cli.alerting import alerting
 
     with alerting(session, f"refresh of {target}" if target else "refresh"):
-        return _refresh(session, session.open_target(target), as_json=as_json)
+        opened = session.open_target(target)
+        return _refresh(session, opened, everything=everything, as_json=as_json)
 
 
-def _refresh(session: Session, opened: OpenTarget, *, as_json: bool) -> int:
+def _refresh(session: Session, opened: OpenTarget, *, everything: bool, as_json: bool) -> int:
     from exporter.publish.livefiles import read_live_files
     from exporter.publish.refreshing import due_lessons, refresh
     from exporter.publish.signatures import read_signed
@@ -40,7 +55,8 @@ def _refresh(session: Session, opened: OpenTarget, *, as_json: bool) -> int:
     media = session.config.media
     live = read_live_files(opened.ledger)
     signed = read_signed(opened.ledger.store)
-    due = due_lessons(live, signed, media, session.now().timestamp())
+    now = session.now().timestamp()
+    due = due_lessons(live, signed, media, now, everything=everything)
     doing = refresh(session.workspace, opened.ledger, live, due, media)
     signing = opened.signing
     published = None
@@ -75,8 +91,8 @@ def _tell(
         lessons = counted(published.files_put, "lesson")
         session.out(f"{published.release.id}: {lessons} signed again", bold=True)
     else:
-        known = counted(len(due.known), "signed lesson")
-        session.out(f"nothing to do: no URL of {known} expires soon")
+        known = f"no URL of {counted(len(due.known), 'signed lesson')} expires soon"
+        session.out(f"nothing to do: {known if due.known else 'no lesson has signed URLs'}")
     for key in lost:
         session.say(f"{key} cannot be made again as it was released: run `exporter publish`")
     if published and published.purge_error:

@@ -11,6 +11,7 @@ import click
 from exporter.cli.session import Session, pass_session
 from exporter.cli.show import subject_of
 from exporter.cli.standing import releases_report
+from exporter.cli.usage import Command, json_option, target_option
 from exporter.core.wording import counted
 
 if TYPE_CHECKING:
@@ -19,10 +20,17 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("releases")
-@click.argument("count", type=click.IntRange(min=1), default=10)
-@click.option("--target", default=None, help="The target; may be left out where there is one.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.command(
+    "releases",
+    cls=Command,
+    examples={
+        "exporter releases": "See the last ten:",
+        "exporter releases 50 --target production": "See more of them:",
+    },
+)
+@click.argument("count", type=click.IntRange(min=1), default=10, metavar="[COUNT]")
+@target_option
+@json_option
 @pass_session
 def command(session: Session, *, count: int, target: str | None, as_json: bool) -> None:
     """List the newest releases of a target (10, or COUNT)."""
@@ -49,6 +57,5 @@ def _tell(session: Session, release: Release) -> None:
     held = f", held back: {', '.join(bad)}" if bad else ""
     session.out(f"{release.id}  {release.kind.value}  {release.finished_at}", bold=True)
     session.out(f"    commit {release.commit[:12]}{title}")
-    session.out(
-        f"    {counted(release.files_put, 'file')} put, {release.files_deleted:,} deleted{held}"
-    )
+    did = f"{counted(release.files_put, 'file')} put, {release.files_deleted:,} deleted"
+    session.out(f"    {'nothing was published' if release.is_attempt else did}{held}")

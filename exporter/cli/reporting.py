@@ -49,7 +49,6 @@ __all__ = [
 _FAILURES: Mapping[type[BaseException], str] = {
     ConfigError: "configuration",
     UsageError: "usage",
-    click.ClickException: "usage",
     ContentProblem: "content",
     Refused: "refused",
     SourceError: "database",
@@ -77,8 +76,6 @@ def failure_json(error: BaseException, exit_status: int) -> dict[str, Any]:
     match error:
         case ExporterError():
             message, hint = error.message, error.hint
-        case click.ClickException():
-            message, hint = error.format_message(), "--help lists what the command takes"
         case click.Abort():
             message, hint = "interrupted", ""
         case _:

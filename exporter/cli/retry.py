@@ -6,17 +6,26 @@ import click
 
 from exporter.cli.publish import publish_ref
 from exporter.cli.session import OpenTarget, Session, pass_session
+from exporter.cli.usage import Command, json_option, target_option
 from exporter.errors import UsageError
 
 __all__ = ["command"]
 
 
-@click.command("retry")
-@click.argument("plans", nargs=-1, metavar="PLAN...")
-@click.option("--all", "every", is_flag=True, help="Every dead letter.")
-@click.option("--target", default=None, help="The target; may be left out where there is one.")
-@click.option("--ref", default=None, help="The commit to publish instead of the live one.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.command(
+    "retry",
+    cls=Command,
+    examples={
+        "exporter retry --all --ref HEAD": "Try every such plan with the last commit:",
+        "exporter retry GRADE-12-SCI-2026 --ref HEAD": "Try one plan with it:",
+    },
+    ends={1: "A plan failed, or is held back, once more.", 3: "Another publish is at work."},
+)
+@click.argument("plans", nargs=-1, metavar="[PLAN]...")
+@click.option("--all", "every", is_flag=True, help="Every plan that was tried too often.")
+@target_option
+@click.option("--ref", metavar="REF", help="The commit to publish instead of the live one.")
+@json_option
 @pass_session
 def command(
     session: Session,
@@ -51,7 +60,7 @@ def _live_commit(session: Session, opened: OpenTarget, plans: frozenset[str]) ->
     """Return the commit that is live, fetched if need be, once it is clear what to try again.
 
     Raises:
-        UsageError: nothing is live, or a plan is no dead letter.
+        UsageError: nothing is live, or a plan was not tried too often.
     """
     from exporter.content.deepening import find_or_fetch
 
@@ -61,8 +70,8 @@ def _live_commit(session: Session, opened: OpenTarget, plans: frozenset[str]) ->
     dead = {name for name, outcome in live.release.plans.items() if outcome.is_dead}
     if unknown := sorted(plans - dead):
         raise UsageError(
-            f"no dead letter of {opened.target.name}: {', '.join(unknown)}",
-            hint=f"dead letters: {', '.join(sorted(dead)) or 'none'}; "
+            f"{', '.join(unknown)}: no plan of {opened.target.name} that was tried too often",
+            hint=f"such plans: {', '.join(sorted(dead)) or 'none'}; "
             "`exporter publish` tries all others by itself",
         )
     find_or_fetch(session.repository, live.head.commit)

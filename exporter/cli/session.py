@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from exporter.config import Config, Target
     from exporter.content.github import GitHub
     from exporter.content.parsed import ParsedFiles
+    from exporter.content.remote import Patience
     from exporter.content.repository import Commit, Repository
     from exporter.publish.diagnosis import Doctor
     from exporter.publish.ledger import Ledger
@@ -205,6 +206,12 @@ class Session:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+    def patience(self) -> Patience:
+        """Return how long lost races for a branch are run again."""
+        from exporter.content.remote import Patience
+
+        return Patience(self.clock, self.sleep, random.random)
 
     def token(self) -> str:
         """Return a name that nobody has used."""

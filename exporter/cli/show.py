@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.cli.session import OpenTarget, Session, pass_session
+from exporter.cli.usage import Command, json_option, target_option
 from exporter.core.wording import counted
 
 if TYPE_CHECKING:
@@ -20,10 +21,17 @@ __all__ = ["command", "subject_of"]
 _SHOWN = 40
 
 
-@click.command("show")
-@click.argument("release", default="live")
-@click.option("--target", default=None, help="The target; may be left out where there is one.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.command(
+    "show",
+    cls=Command,
+    examples={
+        "exporter show": "See the live release:",
+        "exporter show RELEASE --json": "See an earlier one, for a program:",
+    },
+)
+@click.argument("release", default="live", metavar="[RELEASE]")
+@target_option
+@json_option
 @pass_session
 def command(session: Session, *, release: str, target: str | None, as_json: bool) -> None:
     """Show a release: its commit, who started it, every plan, and the files that it changed.

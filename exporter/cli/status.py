@@ -11,6 +11,7 @@ import click
 
 from exporter.cli.session import Session, pass_session
 from exporter.cli.standing import releases_report, status_report
+from exporter.cli.usage import Command, json_option, target_option
 from exporter.core.wording import counted
 from exporter.errors import OutsideError
 
@@ -19,12 +20,21 @@ __all__ = ["command"]
 _SHOWN = 10
 
 
-@click.command("status")
-@click.option("--target", default=None, help="The target; may be left out where there is one.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.command(
+    "status",
+    cls=Command,
+    examples={
+        "exporter status": "See where the target stands:",
+        "exporter status --json": "Let a monitor look:",
+        "exporter status --html status.html": "Make a page for others:",
+    },
+)
+@target_option
+@json_option
 @click.option(
     "--html",
     "page",
+    metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write a page that shows it all, with the releases, as one file without scripts.",
 )
@@ -62,18 +72,10 @@ def _write(file: Path, data: bytes) -> None:
 
 def _lines(report: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
     """Yield the report's lines for people, each with its colour."""
-    live = report["live"]
-    if live is None:
-        yield "live: nothing was published yet", None
-    else:
-        since = f"commit {live['commit'][:12]}, since {live['finished_at']}"
-        yield f"live: {live['id']}, {since}", None
+    yield _live_line(report), None
     yield from _commit_lines(report)
-    for name, plan in report["plans_waiting"].items():
-        dead = "; no further try until `exporter retry`" if plan["dead_letter"] else ""
-        times = "once" if plan["attempts"] == 1 else f"{plan['attempts']} times"
-        tries = f"{times}{dead}"
-        yield f"{name}: {plan['state']} ({tries}): {plan['error']}", "red"
+    for name in report["plans_waiting"]:
+        yield from _plan_lines(report, name)
     for held in report["holds"]:
         by = f"rolled back in {held['commit'][:7]} by {held['author']}"
         yield f'held: {held["name"]} "{held["title"]}" ({by})', "yellow"
@@ -84,6 +86,32 @@ def _lines(report: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
         total = report["signed_urls"]["lessons"]
         next_one = f"the next to expire is {one['key']}, {one['expires']}"
         yield f"signed URLs: {counted(total, 'lesson')}; {next_one}", None
+
+
+def _live_line(report: dict[str, Any]) -> str:
+    """Say what is live; of a release of which no plan could be published, nothing is."""
+    live = report["live"]
+    if live is None:
+        return "live: nothing was published yet"
+    commit = f"commit {live['commit'][:12]}"
+    plans = {name for name, plan in live["plans"].items() if plan["state"] != "removed"}
+    if plans and plans <= report["plans_waiting"].keys():
+        commit = f"nothing of {commit}, as every plan stayed behind"
+    return f"live: {live['id']}, {commit}, since {live['finished_at']}"
+
+
+def _plan_lines(report: dict[str, Any], name: str) -> Iterator[tuple[str, str | None]]:
+    """Yield why a plan stays behind, and what of it students see instead."""
+    plan = report["plans_waiting"][name]
+    dead = "; no further try until `exporter retry`" if plan["dead_letter"] else ""
+    times = "once" if plan["attempts"] == 1 else f"{plan['attempts']} times"
+    if plan["attempts"]:
+        yield f"{name}: {plan['state']} ({times}{dead}): {plan['error']}", "red"
+    else:
+        yield f"{name}: left out of the last publish", "yellow"
+    commit = report["live"]["plans"][name]["commit"]
+    seen = f"students see it as of commit {commit[:12]}" if commit else "no student sees it yet"
+    yield f"  {seen}", None
 
 
 def _commit_lines(report: dict[str, Any]) -> Iterator[tuple[str, str | None]]:

@@ -114,12 +114,15 @@ def _this_program() -> str:
 
 
 def _open_school(story: _Story, lessons: int) -> None:
+    from exporter.content.objects import hash_files
     from exporter.demo.site import create_site
 
     with story.chapter("A school opens: a Frappe site in a SQLite file") as lines:
         scaffold(story.folder, _ANSWERS, own_repository=True)
-        story.session.repository.commit_paths(
-            "A content repository", _COMMITTED, author=_ANSWERS["author"], parent=None
+        repository = story.session.repository
+        blobs = hash_files(repository, _COMMITTED, store=True)
+        repository.commit_files(
+            "A content repository", blobs, author=_ANSWERS["author"], parent=None
         )
         create_site(story.folder / "site.db", lessons)
         lines.append(f"{story.folder / 'site.db'}, a new git repository, exporter.yaml")

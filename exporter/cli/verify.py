@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from exporter.cli.session import OpenTarget, Session, pass_session
+from exporter.cli.usage import Command, json_option, target_option
 from exporter.core.wording import counted
 from exporter.errors import UsageError
 
@@ -22,14 +23,25 @@ _SHOWN = 40
 _ATTEMPTS = 3
 
 
-@click.command("verify")
-@click.option("--target", default=None, help="The target; may be left out where there is one.")
+@click.command(
+    "verify",
+    cls=Command,
+    examples={
+        "exporter verify": "Compare every file in the store:",
+        "exporter verify --via-cdn --sample 200": "Look at some files as readers get them:",
+        "exporter verify --repair": "Put right what differs:",
+    },
+    ends={1: "Something is wrong, and was not put right.", 3: "Another publish is at work."},
+)
+@target_option
 @click.option(
     "--via-cdn", is_flag=True, help="Fetch from `base_url`, past the cache and through it."
 )
 @click.option("--repair", is_flag=True, help="Put right what is wrong, as a release of its own.")
-@click.option("--sample", type=click.IntRange(min=1), help="Look at so many files only.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--sample", metavar="N", type=click.IntRange(min=1), help="Look at so many files only."
+)
+@json_option
 @pass_session
 def command(
     session: Session,
@@ -40,10 +52,7 @@ def command(
     sample: int | None,
     as_json: bool,
 ) -> int:
-    """Compare what is on the CDN with the live release: missing, different, extra files.
-
-    The exit status is 1 where something is wrong, and 0 once --repair has put it right.
-    """
+    """Compare what is on the CDN with the live release: missing, different, extra files."""
     opened = session.open_target(target)
     verification = _Verification(session, opened, via_cdn=via_cdn, sample=sample)
     verification.look()
@@ -141,7 +150,8 @@ class _Verification:
     def tell(self) -> None:
         out = self.session.out
         for drift in self.drift if self.session.verbose else self.drift[:_SHOWN]:
-            out(f"{drift.damage.value:9} {drift.key}: {drift.why}", fg="red")
+            kept = " (kept for rollbacks)" if drift.key in self.live.kept else ""
+            out(f"{drift.damage.value:9} {drift.key}: {drift.why}{kept}", fg="red")
         if len(self.drift) > _SHOWN and not self.session.verbose:
             out(f"… and {len(self.drift) - _SHOWN} more (--verbose lists them)")
         scope = self._scope()
@@ -152,13 +162,17 @@ class _Verification:
         elif self.published is None:
             out(f"wrong: {counted(len(self.drift), 'object')}; looked at {scope}. Try --repair")
         else:
-            put, gone = self.published.files_put, self.published.files_deleted
-            out(
-                f"{self.published.release.id}: {counted(put, 'file')} put right, {gone:,} deleted",
-                bold=True,
-            )
+            out(f"{self.published.release.id}: {self._repaired(self.published)}", bold=True)
             for drift in self.left:
                 out(f"still {drift.damage.value} {drift.key}: {drift.why}", fg="red")
+
+    def _repaired(self, published: Published) -> str:
+        """Say what a repair did; a kept file that is broken or gone is forgotten, not put back."""
+        given_up = sum(drift.key in self.live.kept for drift in self.drift)
+        gone = published.files_deleted - given_up
+        told = f"{counted(published.files_put, 'file')} put right, {gone:,} deleted"
+        again = "a rollback makes it again" if given_up == 1 else "a rollback makes them again"
+        return f"{told}; {counted(given_up, 'kept file')} given up: {again}" if given_up else told
 
     def report_to_github(self) -> None:
         """Write outputs and the job summary, where GitHub Actions runs this."""
@@ -202,12 +216,14 @@ class _Verification:
 
     def _unknown(self) -> list[Drift]:
         """Look at what stands besides the live files: what is kept, and what nobody knows."""
+        from exporter.publish.gathering import prepared_files
         from exporter.publish.verifying import compare_kept, extra_objects, look_in_store
 
         live, cdn = self.live, self.opened.cdn
         look = look_in_store(cdn, self._expected())
         broken = compare_kept(live, look, self.session.config.publish.concurrency)
-        return [*broken, *extra_objects(cdn, live.entries.keys() | live.kept.keys())]
+        known = live.entries.keys() | live.kept.keys() | prepared_files(self.opened.ledger.store)
+        return [*broken, *extra_objects(cdn, known)]
 
     def _expected(self) -> Expectations:
         from exporter.publish.comparing import Expectations

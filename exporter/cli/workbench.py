@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
+from exporter.core.wording import near
 from exporter.errors import ContentProblem, GitError, UsageError
 
 if TYPE_CHECKING:
@@ -23,12 +24,19 @@ __all__ = ["build_findings", "findings_folder", "make_files", "plan_of", "read_c
 _SHOWN_NAMES = 3
 
 
-def read_content(session: Session, ref: str | None, *, worktree: bool) -> Content:
-    """Return the content of a commit, or of the work tree where none is named."""
+def read_content(
+    session: Session, ref: str | None, *, worktree: bool, jobs: int | None = 1
+) -> Content:
+    """Return the content of a commit, or of the work tree where none is named.
+
+    `jobs` is the number of processes that read it, None for one for each core.
+    """
+    from exporter.content.parsed import FreshlyParsed
     from exporter.content.reading import read_commit, read_worktree
 
     commit = find_content(session, ref, worktree=worktree)
-    extra, known = session.config.source.extra_fields, session.parsed
+    extra = session.config.source.extra_fields
+    known = session.parsed or FreshlyParsed(session.workers(jobs))
     if commit:
         return read_commit(session.repository, commit, session.content_path, extra, known)
     return read_worktree(session.content_folder, extra, known)
@@ -62,14 +70,10 @@ def findings_folder(session: Session) -> str:
 
 def unknown(what: str, name: str, known: Collection[str]) -> UsageError:
     """Return the error that content has nothing of that name, with a few names that it has."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=_SHOWN_NAMES, cutoff=0.5)
-    hint = "it goes by its `name`, as in the YAML files"
-    if near:
-        hint = f"did you mean {' or '.join(map(repr, near))}?"
-    elif 0 < len(known) <= _SHOWN_NAMES:
-        hint = f"there is {' and '.join(map(repr, sorted(known)))}"
+    otherwise = "it goes by its `name`, as in the YAML files"
+    if 0 < len(known) <= _SHOWN_NAMES:
+        otherwise = f"there is {' and '.join(map(repr, sorted(known)))}"
+    hint = near(name, known, otherwise)
     return UsageError(f"there is no {what} {name!r} in this content", hint=hint)
 
 

@@ -27,6 +27,7 @@ _KINDS = {
     "refresh": ("Refresh", "blue"),
     "repair": ("Repair", "violet"),
     "gc": ("Clean-up", "soft"),
+    "adopt": ("Adoption", "soft"),
 }
 _COLUMNS = ("Release", "Commit", "Files", "Size", "Took", "Plans behind")
 _SHOWN = 10

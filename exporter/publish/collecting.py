@@ -36,8 +36,16 @@ class Collection:
     kept: Mapping[str, Kept]
 
 
-def collect(workspace: Workspace, ledger: Ledger, live: LiveFiles, limit: int) -> Collection:
+def collect(
+    workspace: Workspace,
+    ledger: Ledger,
+    live: LiveFiles,
+    limit: int,
+    abandoned: Mapping[str, Kept],
+) -> Collection:
     """Work out what was live last before a time in Unix seconds.
+
+    What was prepared for a publish that nobody finished, `abandoned`, never was, and goes too.
 
     Raises:
         Refused: a publish is unfinished; what it put may lead to what would be deleted. Or the
@@ -47,6 +55,8 @@ def collect(workspace: Workspace, ledger: Ledger, live: LiveFiles, limit: int) -
     _refuse_unfinished(live)
     stand = {key: one for key, one in live.kept.items() if key not in live.entries}
     expired = {key: one for key, one in stand.items() if one.until < limit}
+    never = {k: one for k, one in abandoned.items() if k not in live.entries and k not in stand}
+    expired |= never
     unsure = live.noted.journal.dirty(live.release.id)
     known = live.entries.keys() | expired.keys()
     left = {key: one.version for key, one in unsure.items() if key not in known}

@@ -20,7 +20,7 @@ from exporter.core.artifacts import Entry, Kind
 from exporter.publish.signatures import SignedLesson, SignedLessons
 from exporter.stores.base import Attributes, StoredObject
 
-__all__ = ["Damage", "Drift", "Expectations", "is_body", "kind_of"]
+__all__ = ["Damage", "Drift", "Expectations", "blanked_digest", "is_body", "kind_of"]
 
 CONTENT_TYPE = "application/json; charset=utf-8"
 _BLANK = b'"version":0,"generated_at":""'
@@ -77,10 +77,13 @@ class Expectations:
 
 def is_body(body: bytes, entry: Entry) -> bool:
     """Tell whether these are the bytes that an index names."""
-    stamp = f'"version":{entry.version},"generated_at":"{instant(entry.version)}"'
-    if len(body) != entry.size:
-        return False
-    return hashlib.sha256(body.replace(stamp.encode(), _BLANK, 1)).hexdigest() == entry.digest
+    return len(body) == entry.size and blanked_digest(body, entry.version) == entry.digest
+
+
+def blanked_digest(body: bytes, version: int) -> str:
+    """Return the SHA-256 (hex) of a body of that version with its stamp blanked (spec 4)."""
+    stamp = f'"version":{version},"generated_at":"{instant(version)}"'
+    return hashlib.sha256(body.replace(stamp.encode(), _BLANK, 1)).hexdigest()
 
 
 def kind_of(key: str, body: bytes) -> Kind:

@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from exporter.core.steps import deletion_phases
 from exporter.core.wording import counted
 from exporter.publish.debts import Purger, send_all
+from exporter.publish.guarding import refuse_other_store
 from exporter.publish.lease import LeaseHolder
+from exporter.publish.ledger import Ledger
 from exporter.publish.run import Run
 from exporter.publish.verifying import FOLDERS
 from exporter.stores.base import ObjectStore
 
 __all__ = ["Destroyed", "destroy"]
 
-_LEDGER = ("journal.json", "signed.json", "indexes/", "probes/", "purges/", "releases/")
+_LEDGER = ("journal.json", "signed.json", "indexes/", "probes/", "purges/", "releases/", "shards/")
 _HEAD = "head.json"
 _LEASE = "lease.json"
 
@@ -36,7 +38,7 @@ class Destroyed:
 
 def destroy(
     cdn: ObjectStore,
-    state: ObjectStore,
+    ledger: Ledger,
     purger: Purger | None,
     run: Run,
     progress: Callable[[str], None],
@@ -44,10 +46,17 @@ def destroy(
     """Delete all that was published to a target, and its ledger.
 
     Raises:
-        Refused: somebody else is publishing to it.
+        Refused: somebody else is publishing to it, or its live files are in another store.
         StoreError: a store failed; run it again.
     """
+    state = ledger.store
     with LeaseHolder(state, run) as lease:
+        refuse_other_store(
+            ledger,
+            ledger.live(),
+            hint="set `store` back to take that one down; to publish to the new one, give it a "
+            "`state` of its own",
+        )
         state.delete([_HEAD])
         keys = _listed(cdn, FOLDERS)
         for batch in deletion_phases(keys):

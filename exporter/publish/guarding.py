@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from exporter.content.deepening import find_or_fetch, is_ancestor_at_all
 from exporter.content.repository import Commit, Repository
+from exporter.core.addressing import is_manifest
 from exporter.core.release import Outcome, PlanState
+from exporter.core.wording import near
 from exporter.errors import Refused, UsageError
-from exporter.publish.ledger import Ledger, LiveState
-from exporter.publish.prepared import PublishOptions
+from exporter.publish.journal import Written
+from exporter.publish.ledger import Ledger, LiveState, Noted
+from exporter.publish.prepared import PublishOptions, Workspace
 
 __all__ = [
     "refuse_empty",
     "refuse_mass_delete",
     "refuse_older",
     "refuse_other_store",
+    "refuse_sharing",
     "refuse_unknown_plans",
+    "refuse_unsure_files",
     "refuse_without_content",
 ]
 
 MASS_DELETE_FLOOR = 100
 """The guard looks at a live state of more files than this."""
+_OWN_STATE = (
+    "give the new store a `state` of its own: the first publish there puts everything; "
+    "then take the old one down"
+)
 
 
-def refuse_other_store(ledger: Ledger, live: LiveState) -> None:
+def refuse_other_store(ledger: Ledger, live: LiveState, hint: str = _OWN_STATE) -> None:
     """Refuse a CDN store in which the live release's files are not.
 
     Only what differs from the ledger's indexes is ever put, so a fragment would be published.
@@ -39,8 +48,7 @@ def refuse_other_store(ledger: Ledger, live: LiveState) -> None:
         f"the state store {ledger.store.label} is of the files in {there} (release "
         f"{live.release.id}), but the target's `store` is {ledger.cdn_name} now: what is live "
         "would be missing there",
-        hint="give the new store a `state` of its own: the first publish there puts everything; "
-        "then take the old one down",
+        hint=hint,
     )
 
 
@@ -85,8 +93,9 @@ def refuse_without_content(
         return
     raise Refused(
         f"commit {commit.sha[:12]} has no folder {folder}/",
-        hint="take a snapshot with `exporter snapshot`, or correct `snapshot.path` in "
-        "exporter.yaml; if an empty site is meant, publish with --allow-mass-delete",
+        hint=f"if a revert took it away (`git log -1 -- {folder}`), revert that commit; else take "
+        "a snapshot with `exporter snapshot`, or correct `snapshot.path` in exporter.yaml; if an "
+        "empty site is meant, publish with --allow-mass-delete",
     )
 
 
@@ -130,7 +139,44 @@ def refuse_unknown_plans(asked: frozenset[str], known: set[str]) -> None:
     """
     unknown = sorted(asked - known)
     if unknown:
+        shown = f"known plans: {', '.join(sorted(known)[:10])}" if known else ""
         raise UsageError(
             f"there is no plan {', '.join(map(repr, unknown))}, neither in the commit nor live",
-            hint=f"known plans: {', '.join(sorted(known)[:10])}" if known else "",
+            hint=near(unknown[0], known, shown),
+        )
+
+
+def refuse_sharing(workspace: Workspace) -> None:
+    """Refuse to share a publish out where two machines may put other bytes under one key.
+
+    Raises:
+        UsageError: keys do not carry their digests, or media URLs are signed on upload.
+    """
+    if not workspace.check_rules.rules.hashed:
+        raise UsageError(
+            "a publish can be shared out only where no file but a plan's manifest ever changes",
+            hint="set `addressing: hashed` under `publish` in exporter.yaml; or publish on one "
+            "machine",
+        )
+    if workspace.signed:
+        raise UsageError(
+            "a publish with `media.signed` cannot be shared out: each machine would sign the media "
+            "URLs of a lesson differently",
+            hint="publish on one machine: `exporter publish`",
+        )
+
+
+def refuse_unsure_files(noted: Noted, dirty: Mapping[str, Written]) -> None:
+    """Refuse to share a publish out while files may be others than the ledger says.
+
+    Manifests may: whoever finishes puts all of them that matter.
+
+    Raises:
+        Refused: a publish was left unfinished.
+    """
+    if not all(map(is_manifest, dirty)):
+        raise Refused(
+            f"run {noted.journal.run} was left unfinished, and only a publish on one machine can "
+            "put right what it left",
+            hint="run `exporter publish`, which does that and publishes everything",
         )

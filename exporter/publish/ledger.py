@@ -235,7 +235,8 @@ class Ledger:
         if found is None:
             raise StoreError(
                 f"{key} is missing from the state store {self._store.label}",
-                hint="the ledger is damaged: restore the state store from its backup",
+                hint="the ledger is damaged: restore the state store from its backup, or delete "
+                "head.json there and run `exporter adopt`",
             )
         return self._parse(key, found.body, parse)
 

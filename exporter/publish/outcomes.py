@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from exporter.core.findings import Finding
 from exporter.core.release import Outcome, PlanState
 from exporter.core.segments import segment
 
-__all__ = ["Found", "Verdicts", "plan_path"]
+__all__ = ["Found", "Verdicts", "plan_path", "why_held"]
 
 NOT_ASKED = "not selected by --plan"
 
@@ -28,8 +28,8 @@ class Found(Protocol):
         """Live plans that are published no more."""
 
     @property
-    def held(self) -> frozenset[str]:
-        """Plans that should have been built and could not."""
+    def held(self) -> Mapping[str, str]:
+        """Plans that should have been built and could not, each with why."""
 
     @property
     def unselected(self) -> frozenset[str]:
@@ -38,10 +38,6 @@ class Found(Protocol):
     @property
     def renewed(self) -> frozenset[str]:
         """Plans whose attempts start anew."""
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """All findings of the content and of the build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +68,7 @@ class Verdicts:
         if name in found.removed:
             return Outcome(PlanState.REMOVED)
         if name in found.held:
-            return self._behind(name, PlanState.HELD, self._why(name))
+            return self._behind(name, PlanState.HELD, found.held[name])
         if name in found.unselected:
             return replace(before, state=PlanState.HELD, attempts=0, error=NOT_ASKED)
         if before.is_behind:
@@ -91,12 +87,14 @@ class Verdicts:
         tried = 0 if name in self.found.renewed else before.attempts
         return replace(before, state=state, attempts=tried + 1, error=error)
 
-    def _why(self, name: str) -> str:
-        path = plan_path(name)
-        for found in self.found.findings:
-            if found.severity == "error" and (name in found.plans or found.path == path):
-                return f"{found.code} {found.path}: {found.message}"
-        return ""
+
+def why_held(plan: str, findings: Iterable[Finding], folder: str) -> str:
+    """Return the first error that holds a plan back; `folder` is that of the snapshot."""
+    path = plan_path(plan)
+    for found in findings:
+        if found.severity == "error" and (plan in found.plans or found.path == path):
+            return f"{found.code} {folder}/{found.path}:{found.line}: {found.message}"
+    return ""
 
 
 def plan_path(plan: str) -> str:

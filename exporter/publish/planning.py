@@ -13,34 +13,53 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 
 from exporter.build.bench import Stamps
 from exporter.build.builder import Built, build
-from exporter.build.inspection import Inspection, inspect
-from exporter.content.reading import plans_at, read_commit
+from exporter.build.inspection import (
+    Inspection,
+    can_tell_from_part,
+    inspect,
+    inspect_part,
+)
+from exporter.content.reading import plans_at, read_tree
 from exporter.content.repository import Commit, Repository
-from exporter.core.addressing import Forms, plain_key
+from exporter.core.addressing import is_manifest, plain_key
 from exporter.core.artifacts import Artifact, Index
-from exporter.core.changes import affected_plans, shared_names_clash, with_neighbours
+from exporter.core.changes import affected_plans, clashing_types, with_neighbours
 from exporter.core.holds import Mark, mark_of
-from exporter.core.model import Document
+from exporter.core.model import LESSON, UNIT, Document
 from exporter.core.release import Kind, Release
+from exporter.core.shares import share_out
 from exporter.core.steps import Delta
+from exporter.publish.extent import Extent
+from exporter.publish.gathering import Gathered, gather
 from exporter.publish.guarding import (
     refuse_empty,
     refuse_mass_delete,
     refuse_older,
     refuse_other_store,
     refuse_unknown_plans,
+    refuse_unsure_files,
     refuse_without_content,
 )
 from exporter.publish.journal import Written
 from exporter.publish.ledger import Ledger, LiveState, Noted
-from exporter.publish.outcomes import plan_path
+from exporter.publish.outcomes import plan_path, why_held
 from exporter.publish.prepared import Prepared, PublishOptions, Rework, Workspace
 from exporter.publish.settling import State, Work, settle
+from exporter.publish.shards import Binding
 
-__all__ = ["Prepared", "PublishOptions", "Workspace", "prepare", "undoing"]
+__all__ = [
+    "Preparation",
+    "Prepared",
+    "PublishOptions",
+    "Workspace",
+    "begin",
+    "prepare",
+    "undoing",
+]
 
 
 def prepare(
@@ -58,6 +77,22 @@ def prepare(
         Refused: the commit is older than the live one, the live files are in another store, or
             a guard stands against it.
     """
+    begun = begin(workspace, ledger, commit, options, before_work)
+    return begun if isinstance(begun, Prepared) else begun.publish()
+
+
+def begin(
+    workspace: Workspace,
+    ledger: Ledger,
+    commit: Commit,
+    options: PublishOptions,
+    before_work: Callable[[], None] = lambda: None,
+) -> Prepared | Preparation:
+    """Return what publishing a commit means where that is clear, else what works it out.
+
+    Raises:
+        Refused: as `prepare` says.
+    """
     refuse_without_content(workspace.repository, commit, workspace.folder, options)
     live, noted = ledger.live(), ledger.journal()
     refuse_other_store(ledger, live)
@@ -70,14 +105,14 @@ def prepare(
             return _as_it_is(live.release, live, noted, commit, noted.journal.delete)
     before_work()
     state = State.of(ledger, live, noted)
-    return _Preparation(workspace, ledger, commit, state, options).publish()
+    return Preparation(workspace, ledger, commit, state, options)
 
 
 def undoing(workspace: Workspace, ledger: Ledger, live: LiveState, noted: Noted) -> Rework:
     """Return what a run that only deletes undoes, should another one have been first."""
     commit = Commit(live.head.commit if live.head else "", 0)
     state = State.of(ledger, live, noted)
-    return _Preparation(workspace, ledger, commit, state, PublishOptions())
+    return Preparation(workspace, ledger, commit, state, PublishOptions())
 
 
 def _is_settled(
@@ -102,7 +137,7 @@ def _as_it_is(
     return Prepared(commit, live, noted, delta, release.plans, release.lessons, release.fingerprint)
 
 
-class _Preparation:
+class Preparation:
     """One publish being worked out; it stays at hand to work out the rest anew."""
 
     def __init__(
@@ -120,6 +155,10 @@ class _Preparation:
         self.options = options
         self.work = Work()
         self.kind = Kind.PUBLISH
+        self.gathered = Gathered()
+        """What other machines made and put already."""
+        self.extent: Extent | None = None
+        """What changed, where that can be told apart by subject."""
 
     def publish(self) -> Prepared:
         """Read, check, build and compare.
@@ -154,7 +193,7 @@ class _Preparation:
         head = state.live.head
         commit = Commit(head.commit, 0) if head else self.commit
         same = replace(self.workspace, fingerprint=head.fingerprint if head else "")
-        return _Preparation(same, self.ledger, commit, state, self.options).mend()
+        return Preparation(same, self.ledger, commit, state, self.options).mend()
 
     def mend(self) -> Prepared:
         """Return what puts unsure files back as they are live, building nothing new."""
@@ -177,44 +216,100 @@ class _Preparation:
         )
 
     def _settled(self, failed: Mapping[str, str], spoilt: Mapping[str, Written]) -> Prepared:
+        failed, spoilt, earlier = self.gathered.without(failed, spoilt)
         prepared = settle(self.workspace, self.commit, self.state, self.work, (failed, spoilt))
-        return replace(prepared, kind=self.kind, rework=self)
+        return replace(prepared, kind=self.kind, rework=self, earlier=earlier)
 
     def _worked(self) -> Work:
+        chosen, work = self.wanted()
+        touched = chosen | self.state.unsure
+        work = replace(work, old=self.state.indexes(touched & self.state.before.keys()))
+        if self.options.shards:
+            return self._gathered(chosen, work)
+        return self.make(chosen, work) if chosen else work
+
+    @property
+    def binding(self) -> Binding:
+        """Return what shards of this publish are prepared for."""
+        return Binding.to(self.commit.sha, self.state.live.head, self.workspace.fingerprint)
+
+    @property
+    def can_be_shared(self) -> bool:
+        """Tell whether several machines may prepare this: no file but manifests is unsure."""
+        return all(map(is_manifest, self.state.dirty))
+
+    def shares(self, chosen: set[str], count: int) -> list[frozenset[str]]:
+        """Return the plans of each of so many shards."""
+        tree = self._tree
+        plans = [plan for _, plan in self._plans(self.commit)]
+        return share_out(chosen, plans, tree, count)
+
+    def _gathered(self, chosen: set[str], work: Work) -> Work:
+        """Take what the shards of this publish made."""
+        state, shares = self.state, self.shares(chosen, self.options.shards)
+        refuse_unsure_files(state.noted, state.dirty)
+        found = gather(self.ledger.store, self.binding, shares, self._stamps(work.old))
+        self.gathered = found
+        return replace(
+            work,
+            built=found.built,
+            made=found.manifests,
+            removed=found.removed,
+            held=found.held,
+            findings=found.built.findings,
+        )
+
+    def wanted(self) -> tuple[set[str], Work]:
+        """Return the plans that have to be built, and what is known of the publish before that."""
         before = self.state.before
         after = self._plans(self.commit)
         known = {plan.name for _, plan in after} | before.keys()
         refuse_unknown_plans(self.options.plans, known)
         affected, renewed = self._affected(after, known)
         chosen = affected & self.options.plans if self.options.plans else affected
-        touched = chosen | self.state.unsure
         published = {plan.name for _, plan in after if plan.flag("is_published")}
-        work = Work(
-            old=self.state.indexes(touched & before.keys()),
+        return chosen, Work(
             unselected=frozenset((affected - chosen) & (published | before.keys())),
             renewed=frozenset(renewed),
         )
-        return self._made(chosen, work) if chosen else work
 
-    def _made(self, chosen: set[str], work: Work) -> Work:
-        """Build the chosen plans; keep what differs from the live files or is unsure."""
-        workspace = self.workspace
-        content = read_commit(
-            workspace.repository, self.commit, workspace.folder, workspace.extra_fields
-        )
-        inspection = inspect(content, workspace.check_rules, chosen)
+    def make(self, chosen: set[str], work: Work) -> Work:
+        """Build plans; keep what differs from the live files or is unsure, and all manifests.
+
+        `work` has the live indexes of these plans. Those made apart add up to those made at once.
+        """
+        inspection = self._inspected(chosen, work.old)
         made: list[Artifact] = []
         built = self._build(inspection, work.old, made)
         gone = self._removed(inspection, chosen)
         wanted = {*inspection.views, *inspection.held, *(chosen & self.state.before.keys())}
+        findings = (*inspection.findings, *built.findings)
+        held = wanted - gone - built.plans.keys()
         return replace(
             work,
             built=built,
             made=tuple(made),
             removed=frozenset(gone),
-            held=frozenset(wanted - gone - built.plans.keys()),
-            findings=(*inspection.findings, *built.findings),
+            held={name: why_held(name, findings, self.workspace.folder) for name in held},
+            findings=findings,
         )
+
+    def _inspected(self, chosen: set[str], old: Mapping[str, Index]) -> Inspection:
+        """Read and check what the chosen plans show; where that can be told, only what changed."""
+        workspace = self.workspace
+        repository, extra, rules = (
+            workspace.repository,
+            workspace.extra_fields,
+            workspace.check_rules,
+        )
+        tree = self._tree
+        if self.extent and not self.state.dirty and can_tell_from_part(rules):
+            part = self.extent.part(chosen, self.state, old)
+            content = read_tree(repository, self.commit, part.files(tree), extra)
+            if found := inspect_part(content, rules, part.standing):
+                return found
+        content = read_tree(repository, self.commit, tree, extra)
+        return inspect(content, rules, chosen)
 
     def _affected(
         self, after: Iterable[tuple[str, Document]], known: set[str]
@@ -236,10 +331,24 @@ class _Preparation:
         affected = renewed | waiting | (unsure - dead) | self.options.plans
         if workspace.check_rules.rules.monolithic:
             affected = with_neighbours(affected, [plan for _, plan in plans])
-        trees = (repository.tree(one, workspace.folder) for one in (base.sha, self.commit.sha))
-        if any(map(shared_names_clash, trees)):
+        clashing = self._clashing(base, changed)
+        if not clashing.isdisjoint((LESSON, UNIT)):  # shared keys depend on what all plans show
             affected |= known - dead
+        elif not clashing:
+            self.extent = Extent(changed, {plan.name: plan for _, plan in after})
         return affected, renewed
+
+    def _clashing(self, base: Commit, changed: set[str]) -> set[str]:
+        """Return the DocTypes of which names may clash, on either side."""
+        found = clashing_types(self._tree)
+        if changed <= self._tree.keys():  # nothing is gone, so the base has no other names
+            return found
+        before = self.workspace.repository.tree(base.sha, self.workspace.folder)
+        return found | clashing_types(before)
+
+    @cached_property
+    def _tree(self) -> Mapping[str, str]:
+        return self.workspace.repository.tree(self.commit.sha, self.workspace.folder)
 
     def _plans(self, commit: Commit) -> list[tuple[str, Document]]:
         workspace = self.workspace
@@ -258,26 +367,21 @@ class _Preparation:
     def _build(
         self, inspection: Inspection, old: Mapping[str, Index], made: list[Artifact]
     ) -> Built:
-        live = {**self.state.shared, **{k: e for index in old.values() for k, e in index.items()}}
-        rules, dirty = self.workspace.check_rules, self.state.dirty
+        live, rules = self.state.files_of(old), self.workspace.check_rules
         kept = {key: one.entry for key, one in self.state.kept.items()}
-        forms = Forms(live, kept)
         standing = {**kept, **live} if rules.rules.hashed else live
 
         def keep(artifact: Artifact) -> None:
             key, signed = artifact.key, self.workspace.signed
             expired = key not in live and any(prefix in artifact.data for prefix in signed)
-            if key in dirty or expired or standing.get(key) != artifact.entry:
+            changed = standing.get(key) != artifact.entry
+            if changed or key in self.state.dirty or expired or is_manifest(key):
                 made.append(artifact)
 
-        def written(key: str) -> tuple[str, int] | None:
-            found = dirty.get(key) or kept.get(key)
-            return (found.digest, found.version) if found else None
+        return build(inspection, rules, self._stamps(old), keep)
 
-        stamps = Stamps(forms.newest, self.commit.time, written)
-        if rules.rules.hashed:
-            stamps = replace(stamps, known=forms.version)
-        return build(inspection, rules, stamps, keep)
+    def _stamps(self, old: Mapping[str, Index]) -> Stamps:
+        return self.state.stamps(old, self.commit, self.workspace.check_rules.rules)
 
 
 def _kind(repository: Repository, commit: Commit) -> Kind:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from exporter.build.inspection import CheckRules
 from exporter.content.repository import Commit, Repository
-from exporter.core.artifacts import Artifact
+from exporter.core.artifacts import Artifact, Index
 from exporter.core.findings import Finding
 from exporter.core.model import ExtraFields
 from exporter.core.release import Kept, Kind, Outcome, PlanState
@@ -44,6 +44,8 @@ class PublishOptions:
     retry: frozenset[str] = frozenset()
     """Dead letters that are tried again."""
     retry_all: bool = False
+    shards: int = 0
+    """How many machines have prepared this publish; 0 where it is built here."""
 
     def retries(self, plan: str) -> bool:
         """Tell whether a plan is tried again although it is a dead letter."""
@@ -91,6 +93,8 @@ class Prepared:
     """What stood on before and still does, besides what this release retires."""
     forgotten: frozenset[str] = frozenset()
     """What stood on and is deleted, as what is there is not sure."""
+    earlier: Index = field(default_factory=dict)
+    """What shards put for this publish before it began, and goes live with it."""
     rework: Rework | None = None
 
     @property

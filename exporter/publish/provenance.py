@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from exporter.core.addressing import plain_key
+from exporter.core.addressing import has_digest, plain_key
 from exporter.core.artifacts import Entry, Index
 from exporter.core.release import Release
 from exporter.core.segments import possible_segments
+from exporter.core.wording import near
 from exporter.errors import UsageError
 from exporter.publish.ledger import Ledger
 
@@ -30,7 +31,7 @@ class Provenance:
 
 
 def trace(ledger: Ledger, key: str) -> Provenance:
-    """Find what made a live file.
+    """Find what made a live file; a key without a digest names the newest form of it.
 
     Raises:
         UsageError: it is not live.
@@ -38,17 +39,22 @@ def trace(ledger: Ledger, key: str) -> Provenance:
     live = ledger.live()
     if live.release is None:
         raise UsageError("nothing was published to this target yet", hint="run `exporter publish`")
+    others: list[str] = []
+    keys: list[str] = []
     for form in dict.fromkeys((key, plain_key(key))):
         for plan, digest in _indexes(live.release, form):
-            found = _found(ledger.index(digest), form)
-            if found:
+            index = ledger.index(digest)
+            keys += index
+            found = _found(index, form)
+            if found and found[0] != key and has_digest(key):
+                others.append(found[0])
+            elif found:
                 release = _maker(ledger, found[0], plan, found[1])
                 commit = release.plans[plan].commit if plan else ""
                 return Provenance(*found, plan, release, commit or release.commit)
-    raise UsageError(
-        f"{key} is not live on this target",
-        hint="a key is as in the store, such as plans/PLAN/manifest.json or lessons/LESSON.json",
-    )
+    rule = "a key is as in the store, such as plans/PLAN/manifest.json or lessons/LESSON.json"
+    hint = f"another form of it is: {others[0]}" if others else near(key, set(keys), rule)
+    raise UsageError(f"{key} is not live on this target", hint=hint)
 
 
 def _found(index: Index, key: str) -> tuple[str, Entry] | None:

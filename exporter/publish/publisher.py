@@ -21,7 +21,7 @@ from exporter.publish.ledger import Ledger, LostSwap, pack_kept
 from exporter.publish.prepared import Prepared
 from exporter.publish.probe import probe_conditional_writes
 from exporter.publish.run import Run, instant
-from exporter.publish.uploading import CONTENT_TYPE, Uploader
+from exporter.publish.uploading import CONTENT_TYPE, Unleased, Uploader
 from exporter.stores.base import ObjectStore, PreconditionFailed
 
 __all__ = ["CONTENT_TYPE", "Published", "Publisher", "Purger", "Run"]
@@ -85,6 +85,10 @@ class Publisher:
             Refused: somebody holds the lease.
         """
         refuse_if_held(self._ledger.store, run.now())
+
+    def unleased(self, run: Run) -> Uploader:
+        """Return what puts files without the lease: only such as nothing leads to yet."""
+        return Uploader(self._cdn, run, Unleased(), self._progress)
 
     def publish(self, prepared: Prepared, run: Run) -> Published:
         """Run the steps.
@@ -178,8 +182,7 @@ class _Publishing:
         if unfinished:
             self._clean(prepared, owes=bool(error))
         is_new = prepared.makes_release
-        put = {key: artifact.entry for key, artifact in prepared.delta.put.items()}
-        return Published(release, error, is_new, put, len(gone))
+        return Published(release, error, is_new, _put(prepared), len(gone))
 
     def _note(self, journal: Journal) -> None:
         """Replace the journal.
@@ -240,6 +243,7 @@ class _Publishing:
 
     def _release(self, prepared: Prepared, started: str, kept: str) -> Release:
         delta, head, run = prepared.delta, prepared.live.head, self._run
+        put = _put(prepared)
         release = Release(
             run.release_id,
             prepared.kind,
@@ -257,8 +261,8 @@ class _Publishing:
             plans=prepared.outcomes,
             lessons=prepared.lessons,
             kept=kept,
-            files_put=len(delta.put),
-            bytes_put=sum(artifact.entry.size for artifact in delta.put.values()),
+            files_put=len(put),
+            bytes_put=sum(entry.size for entry in put.values()),
             files_deleted=len(delta.delete) + len(delta.leftovers),
             urls_to_purge=len(self.journal.unpurged()) if self._purger else 0,
             store=self._ledger.cdn_name,
@@ -290,3 +294,9 @@ class _Publishing:
         if noted.journal.run == self._run.release_id:
             rest = clean.with_suspects(noted.journal.suspect, noted.journal.plans)
             self._ledger.save_journal(rest, noted.etag)
+
+
+def _put(prepared: Prepared) -> dict[str, Entry]:
+    """Return all files that are put for a publish, by shards before it too."""
+    put = prepared.delta.put.items()
+    return {**prepared.earlier, **{key: artifact.entry for key, artifact in put}}

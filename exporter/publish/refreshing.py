@@ -41,11 +41,13 @@ class Refresh:
     lost: tuple[str, ...] = ()
 
 
-def due_lessons(live: LiveFiles, signed: SignedLessons, media: Media, now: float) -> Due:
-    """Return the lessons that have to be signed again at a time in Unix seconds."""
+def due_lessons(
+    live: LiveFiles, signed: SignedLessons, media: Media, now: float, *, everything: bool = False
+) -> Due:
+    """Return the lessons that have to be signed again at a time in Unix seconds, or all of them."""
     lessons = {key for key in live.shared if key.startswith("lessons/")}
     known = frozenset(key for key in lessons if signed.of(key, live.entries[key]))
-    if signed.rules != rules_digest(media):
+    if everything or signed.rules != rules_digest(media):
         return Due(frozenset(lessons), known, everything=True)
     return Due(known & signed.due(media, now), known, everything=False)
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from exporter.build.bench import Stamps
 from exporter.build.builder import Built
 from exporter.content.repository import Commit
-from exporter.core.artifacts import Artifact, Index
+from exporter.core.addressing import Forms
+from exporter.core.artifacts import Artifact, Entry, Index, Rules
 from exporter.core.findings import Finding
 from exporter.core.release import Kept, Outcome, PlanState
 from exporter.core.segments import possible_segments
@@ -24,7 +26,7 @@ from exporter.publish.outcomes import Verdicts
 from exporter.publish.prepared import Prepared, Workspace
 from exporter.publish.restoring import SHARED, Rebuilt, rebuild
 
-__all__ = ["State", "Work", "settle"]
+__all__ = ["State", "Work", "readers", "settle"]
 
 Trouble = tuple[Mapping[str, str], Mapping[str, Written]]
 """The plans that failed with why, and what was put already and may have to go back."""
@@ -78,6 +80,25 @@ class State:
         inside = {name for name in self.before if folders & set(possible_segments(name))}
         return inside | set(self.noted.journal.plans)
 
+    def files_of(self, old: Mapping[str, Index]) -> dict[str, Entry]:
+        """Return the live shared files, and those of plans, given their live indexes."""
+        return {**self.shared, **{key: e for index in old.values() for key, e in index.items()}}
+
+    def stamps(self, old: Mapping[str, Index], commit: Commit, rules: Rules) -> Stamps:
+        """Return what the versions of a commit's files are decided from.
+
+        `old` has the live indexes of the plans that are built.
+        """
+        kept = {key: one.entry for key, one in self.kept.items()}
+        forms = Forms(self.files_of(old), kept)
+
+        def written(key: str) -> tuple[str, int] | None:
+            found = self.dirty.get(key) or kept.get(key)
+            return (found.digest, found.version) if found else None
+
+        stamps = Stamps(forms.newest, commit.time, written)
+        return replace(stamps, known=forms.version) if rules.hashed else stamps
+
     def indexes(self, plans: Collection[str]) -> dict[str, Index]:
         """Return the live indexes of plans."""
         return {name: self.ledger.index(self.before[name].index) for name in sorted(plans)}
@@ -92,8 +113,8 @@ class Work:
     old: Mapping[str, Index] = field(default_factory=dict)
     """The live indexes of the plans that are touched."""
     removed: frozenset[str] = frozenset()
-    held: frozenset[str] = frozenset()
-    """Plans that should have been built and could not."""
+    held: Mapping[str, str] = field(default_factory=dict)
+    """Plans that should have been built and could not, each with why."""
     unselected: frozenset[str] = frozenset()
     renewed: frozenset[str] = frozenset()
     """Plans of which the content changed, or that are tried again on request."""
@@ -205,16 +226,16 @@ class _Settling:
             tuple(one for one in (*packed.values(), shared) if one.digest not in known),
             work.findings,
             plans=frozenset({*work.built.plans, *work.old}),
-            readers=_readers(self.plans, work.built.lessons),
+            readers=readers(self.plans, work.built.lessons),
             kept={key: one for key, one in state.kept.items() if key not in gone},
             forgotten=frozenset(state.kept.keys() & delta.leftovers.keys()),
         )
 
 
-def _readers(plans: Mapping[str, Index], shared: Index) -> dict[str, frozenset[str]]:
+def readers(plans: Mapping[str, Index], shared: Index) -> dict[str, frozenset[str]]:
     """Return for each shared file the plans that lead to it."""
-    readers: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {}
     for name, index in plans.items():
         for key in shared_reach([index], shared):
-            readers.setdefault(key, set()).add(name)
-    return {key: frozenset(names) for key, names in readers.items()}
+            found.setdefault(key, set()).add(name)
+    return {key: frozenset(names) for key, names in found.items()}

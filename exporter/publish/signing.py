@@ -34,7 +34,7 @@ from exporter.stores.base import (
     StoredObject,
 )
 
-__all__ = ["SigningStore", "capped"]
+__all__ = ["SigningStore", "capped", "media_form"]
 
 _LESSONS = "lessons/"
 _AGES = frozenset({"max-age", "s-maxage"})
@@ -168,11 +168,37 @@ def capped(cache_control: str, limit_s: int) -> str:
     return ", ".join(kept)
 
 
+def media_form(lesson: Mapping[str, Any], media: Media) -> str:
+    """Return a digest of a lesson that is the same for its plain and for any signed form."""
+    rules = _by_length(media.signed)
+
+    def named(value: Any) -> Any:  # noqa: ANN401 - JSON
+        """Return a config in which every media URL is the name of its object."""
+        if isinstance(value, dict):
+            return {key: named(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [named(item) for item in value]
+        return _object_name(value, rules) if isinstance(value, str) else value
+
+    stages = [{**stage, "config": named(stage.get("config"))} for stage in lesson["stages"]]
+    plain = {key: item for key, item in lesson.items() if key != "signed_url_expiry"}
+    return body_digest({**plain, "stages": stages})
+
+
+def _object_name(text: str, rules: Sequence[SignedMedia]) -> str:
+    """Return `media:bucket/key#fragment` for a media URL, plain or signed; else the text."""
+    if "X-Amz-Signature=" in text:
+        address, hash_sign, fragment = text.partition("#")
+        return f"media:{unquote(urlsplit(address).path).lstrip('/')}{hash_sign}{fragment}"
+    place = _place(text, rules)
+    return f"media:{place.rule.bucket}/{place.key}{place.fragment}" if place else text
+
+
 class _Signing:
     """Replaces the URLs of one lesson; `expiries` has when each expires, and by which rule."""
 
     def __init__(self, rules: Sequence[SignedMedia], presigner: Presigner) -> None:
-        self._rules = sorted(rules, key=lambda rule: len(rule.prefix), reverse=True)
+        self._rules = _by_length(rules)
         self._presigner = presigner
         self.expiries: list[tuple[int, SignedMedia]] = []
 
@@ -185,17 +211,36 @@ class _Signing:
         return self._text(value) if isinstance(value, str) else value
 
     def _text(self, text: str) -> str:
-        rule = next((rule for rule in self._rules if _fits(text, rule.prefix)), None)
-        if rule is None:
+        place = _place(text, self._rules)
+        if place is None:
             return text
-        address, hash_sign, fragment = text.removeprefix(rule.prefix).partition("#")
-        path = address.partition("?")[0]
-        key = unquote(path if rule.prefix.endswith("/") else path.removeprefix("/"))
-        if not key:
-            return text
-        url = self._presigner.url(rule.bucket, key, rule.expires_s)
-        self.expiries.append((_expiry(url), rule))
-        return f"{url}{hash_sign}{fragment}"
+        url = self._presigner.url(place.rule.bucket, place.key, place.rule.expires_s)
+        self.expiries.append((_expiry(url), place.rule))
+        return f"{url}{place.fragment}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The object behind a plain media URL; `fragment` begins with its `#`, if there is one."""
+
+    rule: SignedMedia
+    key: str
+    fragment: str
+
+
+def _place(text: str, rules: Sequence[SignedMedia]) -> _Place | None:
+    """Find the object of a media URL; None for what is none. Longer prefixes come first."""
+    rule = next((rule for rule in rules if _fits(text, rule.prefix)), None)
+    if rule is None:
+        return None
+    address, hash_sign, fragment = text.removeprefix(rule.prefix).partition("#")
+    path = address.partition("?")[0]
+    key = unquote(path if rule.prefix.endswith("/") else path.removeprefix("/"))
+    return _Place(rule, key, f"{hash_sign}{fragment}") if key else None
+
+
+def _by_length(rules: Iterable[SignedMedia]) -> list[SignedMedia]:
+    return sorted(rules, key=lambda rule: len(rule.prefix), reverse=True)
 
 
 def _fits(text: str, prefix: str) -> bool:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
+from typing import Protocol
 
 import orjson
 
@@ -21,23 +22,40 @@ from exporter.core.artifacts import Artifact
 from exporter.core.steps import deletion_phases
 from exporter.core.wording import counted
 from exporter.errors import StoreBusy, StoreError, StoreUnusable
-from exporter.publish.lease import LeaseHolder
 from exporter.publish.prepared import Prepared
 from exporter.publish.run import Run
 from exporter.stores.base import Attributes, ObjectStore
 
-__all__ = ["CONTENT_TYPE", "Uploader"]
+__all__ = ["CONTENT_TYPE", "Kept", "Unleased", "Uploader"]
 
 CONTENT_TYPE = "application/json; charset=utf-8"
 FIRST_WAIT_S = 1.0
 """The wait before the first retry; each further one is twice as long, all of them ± a half."""
 
 
+class Kept(Protocol):
+    """What has to be kept up while files are put: a lease."""
+
+    def keep(self) -> None:
+        """Keep it up.
+
+        Raises:
+            LeaseLost: somebody else has it now.
+        """
+
+
+class Unleased:
+    """Stands in for the lease where nothing leads to what is put."""
+
+    def keep(self) -> None:
+        """Keep nothing up."""
+
+
 class Uploader:
     """Writes to one CDN store while the lease is held."""
 
     def __init__(
-        self, cdn: ObjectStore, run: Run, lease: LeaseHolder, progress: Callable[[str], None]
+        self, cdn: ObjectStore, run: Run, lease: Kept, progress: Callable[[str], None]
     ) -> None:
         self._cdn = cdn
         self._run = run

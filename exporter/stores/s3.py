@@ -25,6 +25,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exporter.errors import StoreError
@@ -37,11 +38,12 @@ from exporter.stores.base import (
     StoredObject,
 )
 from exporter.stores.refusals import Place, Refusal
-from exporter.stores.uploads import Uploads, connect_uploads, takes
+from exporter.stores.uploads import Connection, Uploads, connect_uploads, takes
 
 if TYPE_CHECKING:
     from boto3.session import Session
     from botocore.exceptions import ClientError
+    from botocore.session import Session as CoreSession
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
 
@@ -220,7 +222,13 @@ class S3Store:
     def _session(self) -> Session:
         from boto3.session import Session
 
-        return Session()
+        return Session(botocore_session=self._core)
+
+    @cached_property
+    def _core(self) -> CoreSession:
+        from botocore.session import Session as CoreSession
+
+        return CoreSession()
 
     def _client(self) -> S3Client:
         with self._connecting:
@@ -250,7 +258,10 @@ class S3Store:
 
             raise NoCredentialsError
         return connect_uploads(
-            session, client, self._place, self._options.attempts, self._concurrency
+            Connection(session, client, _authorities(self._core)),
+            self._place,
+            self._options.attempts,
+            self._concurrency,
         )
 
     @contextmanager
@@ -270,6 +281,24 @@ class S3Store:
             no_keys = (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)
             hint = _NO_KEYS_HINT if isinstance(error, no_keys) else _PLACE_HINT
             raise StoreError(f"{self.label}: {doing}: {error}", hint=hint) from error
+
+
+def _authorities(core: CoreSession) -> bytes:
+    """Return the certificates that boto3 trusts besides the usual ones (`AWS_CA_BUNDLE`), as PEM.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
+    path = core.get_config_variable("ca_bundle")
+    if not path:
+        return b""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise StoreError(
+            f"the certificates in {path} cannot be read: {error.strerror}",
+            hint="correct or unset AWS_CA_BUNDLE (or `ca_bundle` in AWS's configuration)",
+        ) from error
 
 
 def _client_of(session: Session, options: S3Options, concurrency: int) -> S3Client:

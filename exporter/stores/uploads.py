@@ -9,6 +9,7 @@ way (empty or dot segments, control characters), are left to boto3.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,9 @@ from exporter.stores.refusals import Place, Refusal
 if TYPE_CHECKING:
     from boto3.session import Session
     from mypy_boto3_s3 import S3Client
-    from obstore.store import S3Store
+    from obstore.store import ClientConfig, S3Store
 
-__all__ = ["Uploads", "connect_uploads", "takes"]
+__all__ = ["Connection", "Uploads", "connect_uploads", "takes"]
 
 CONNECT_TIMEOUT_S = 10
 TIMEOUT_S = 60
@@ -75,25 +76,39 @@ class Uploads:
         raise refusal.error(self._place, doing)
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What boto3 connects with: the keys of a session, a client's endpoint, whom it trusts."""
+
+    session: Session
+    client: S3Client
+    authorities: bytes = b""
+    """Certificates as PEM, trusted besides the system's own; empty for no more."""
+
+
 def connect_uploads(
-    session: Session, client: S3Client, place: Place, attempts: int, concurrency: int
+    connection: Connection, place: Place, attempts: int, concurrency: int
 ) -> Uploads:
-    """Return uploads with the keys of a session, to the endpoint of a client."""
+    """Return uploads that connect as boto3 does."""
     from obstore.auth.boto3 import Boto3CredentialProvider
     from obstore.store import S3Store
 
+    options: ClientConfig = {
+        "allow_http": True,
+        "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
+        "timeout": timedelta(seconds=TIMEOUT_S),
+        "pool_max_idle_per_host": str(concurrency),
+    }
+    if connection.authorities:
+        options["root_certificate"] = connection.authorities
+    meta = connection.client.meta
     store = S3Store(
         place.bucket,
-        endpoint=client.meta.endpoint_url,
-        region=client.meta.region_name,
+        endpoint=meta.endpoint_url,
+        region=meta.region_name,
         virtual_hosted_style_request=False,
-        credential_provider=Boto3CredentialProvider(session, ttl=KEYS_KEPT),
-        client_options={
-            "allow_http": True,
-            "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
-            "timeout": timedelta(seconds=TIMEOUT_S),
-            "pool_max_idle_per_host": str(concurrency),
-        },
+        credential_provider=Boto3CredentialProvider(connection.session, ttl=KEYS_KEPT),
+        client_options=options,
         retry_config={
             "max_retries": RETRIES_AN_ATTEMPT * (attempts - 1),
             "retry_timeout": timedelta(seconds=RETRY_FOR_S),

@@ -64,6 +64,18 @@ def test_a_commit_to_the_work_tree_for_people(root: Path) -> None:
     assert said.out == TEXT.format(sha=sha, bytes=size)
 
 
+def test_a_long_text_that_is_written_anew_shows_how_both_begin(root: Path) -> None:
+    texts = [" ".join(f"{word}{number}" for number in range(300)) for word in ("old", "new")]
+    for text in texts:
+        told = files_of(*school(subject(required_item="ITEM", description=text)))
+        write_files(root / "content-snapshot", told)
+        commit_all(root, "Told anew")
+    for form in ("text", "markdown"):
+        said = run(root, "diff", "HEAD~1", "HEAD", "--format", form).out
+        assert [f"{word}0 {word}1 {word}2" in said for word in ("old", "new")] == [True, True]
+        assert not any(f"{word}299" in said for word in ("old", "new"))
+
+
 def test_two_commits_as_json(root: Path) -> None:
     first = run(root, "check", "--ref", "HEAD", "--json").report["commit"]
     write_files(root / "content-snapshot", AFTER)

@@ -48,7 +48,7 @@ def test_every_error_has_its_kind(error: ExporterError, kind: str) -> None:
 
 
 def test_kinds_are_those_of_the_schema() -> None:
-    others = {"interrupted": click.Abort(), "bug": KeyError("x"), "usage": click.UsageError("x")}
+    others = {"interrupted": click.Abort(), "bug": KeyError("x"), "usage": errors.UsageError("x")}
     for kind, error in others.items():
         told = failure_json(error, 70)
         assert (told["error"]["kind"], validator("output-error")(told)) == (kind, [])
@@ -85,8 +85,8 @@ def test_wrong_usage_and_a_missing_configuration_are_told_as_json(tmp_path: Path
     place = Place(tmp_path)
     assert place.exporter("status", "--nonsense", "--json", status=2).report["error"] == {
         "kind": "usage",
-        "message": "No such option '--nonsense'.",
-        "hint": "--help lists what the command takes",
+        "message": "no such option '--nonsense'",
+        "hint": "exporter status --help",
         "exit_status": 2,
     }
     assert place.exporter("status", "--json", status=2).report["error"]["exit_status"] == 2

@@ -98,13 +98,29 @@ def test_show_and_explain_know_a_file_by_its_name(root: Path) -> None:
         assert report["document"]["name"] == "S"
 
 
+def test_a_form_that_is_live_no_more_is_not_explained_by_another(root: Path) -> None:
+    changed = run(root, "show", "live", "--json").report["files"]["changed"][0]
+    [old] = [key for key in published(root) if key.startswith("plans/P/S_h.") and key != changed]
+    for key in (old, f"/{old}", "plans/P/S_h.0123456789abcdef.json"):
+        said = run(root, "explain", key)
+        assert (said.status, f"another form of it is: {changed}" in said.err) == (2, True), said
+        assert "is not live on this target" in said.err
+
+
 def test_verify_counts_what_stands_on_and_mends_what_is_missing(root: Path) -> None:
     report = run(root, "verify", "--json").report
     assert (report["drift"], report["kept_files"]) == ([], 1)
     for file in (root / "public/plans/P").glob("S_h.*.json"):
         file.unlink()
-    assert run(root, "verify").status == 1
-    assert run(root, "verify", "--repair").status == 0
+    said = run(root, "verify")
+    assert said.status == 1
+    assert said.out.count("missing") == 2
+    assert said.out.count(" (kept for rollbacks)\n") == 1
+    repaired = run(root, "verify", "--repair")
+    assert repaired.status == 0
+    assert repaired.out.endswith(
+        ": 1 file put right, 0 deleted; 1 kept file given up: a rollback makes it again\n"
+    )
     assert run(root, "verify").status == 0
 
 

@@ -9,7 +9,12 @@ from threading import Thread
 import pytest
 
 from exporter.core.model import LESSON
-from exporter.demo.site import create_site, edit_lesson_title, edit_site
+from exporter.demo.site import (
+    create_site,
+    delete_document,
+    edit_lesson_title,
+    edit_site,
+)
 from tests.cli.running import run
 from tests.content.github_standin import TOKEN, GitHubStandIn
 from tests.content.school_repository import git
@@ -144,6 +149,76 @@ def test_a_pull_request_without_a_token_says_where_it_comes_from(school: Path) -
     said = run(school, "snapshot", "--branch", "content", "--pull-request")
     assert said.status == 2
     assert "GITHUB_TOKEN" in said.err
+    watch = run(school, "watch", "--branch", "content", "--pull-request")
+    assert (watch.status, watch.out) == (2, "")
+    assert git(school, "branch", "--list", "content") == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("snapshot",),
+        ("snapshot", "--push"),
+        ("watch",),
+        ("release-hold", "--all"),
+        ("rollback", "HEAD"),
+    ],
+    ids=" ".join,
+)
+def test_no_commit_is_made_where_no_branch_would_have_it(
+    school: Path, arguments: tuple[str, ...]
+) -> None:
+    git(school, "switch", "--quiet", "--detach")
+    edit(school, LESSON_1, "A better title")
+    said = run(school, *arguments)
+    assert (said.status, "has no branch checked out" in said.err) == (3, True), said
+    assert "git switch main" in said.err
+    assert git(school, "rev-parse", "HEAD") == git(school, "rev-parse", "main")
+    assert "! git: branch: none is checked out" in run(school, "doctor").out
+    on_a_branch = run(school, "snapshot", "--branch", "content", "--json")
+    assert on_a_branch.report["commit"] == git(school, "rev-parse", "content")
+
+
+def test_a_snapshot_says_what_was_pushed(school: Path) -> None:
+    assert "nothing to push: origin has all of main\n" in run(school, "snapshot", "--push").out
+    assert not run(school, "snapshot", "--push", "--json").report["pushed"]
+    edit(school, LESSON_1, "A better title")
+    assert run(school, "snapshot", "--push").out.endswith("pushed to main\n")
+    edit(school, LESSON_1, "A still better title")
+    assert run(school, "snapshot", "--push", "--json").report["pushed"]
+
+
+def test_a_deletion_that_is_let_through_is_told_with_its_counts(tmp_path: Path) -> None:
+    run(tmp_path, "init", "--source", "sqlite:///site.db")
+    create_site(tmp_path / "site.db", 40)
+    lessons = [
+        change["name"]
+        for change in run(tmp_path, "snapshot", "--json").report["changes"]
+        if change["doctype"] == LESSON
+    ]
+    with edit_site(tmp_path / "site.db") as connection:
+        for name in lessons[:10]:
+            delete_document(connection, LESSON, name)
+    counts = "10 of 40 lessons (25%) would be deleted; the limit is 20%"
+    refused = run(tmp_path, "snapshot")
+    assert (refused.status, counts in refused.err) == (3, True)
+    said = run(tmp_path, "snapshot", "--allow-mass-delete").out
+    assert said.endswith(f"10 deleted\nallowed this once: {counts}\n")
+
+
+def test_people_are_spared_what_a_message_says_to_programs(school: Path) -> None:
+    edit(school, LESSON_1, "A bad title")
+    before = git(school, "rev-parse", "HEAD")
+    snapshot, back = run(school, "snapshot"), run(school, "rollback", before)
+    for said in (snapshot, back):
+        assert "A bad title" in snapshot.out
+        assert "Exporter-" not in said.out
+    assert f"Puts all content back as it was in commit {before[:12]}.\n" in back.out
+    message = git(school, "show", "-s", "--format=%B", "HEAD")
+    assert f"Exporter-Rollback: {before}" in message.split("\n")
+    assert run(school, "rollback", before).out == (
+        f"nothing to do: it is as it was in {before[:12]} already\n"
+    )
 
 
 def test_outputs_and_summary_in_github_actions(

@@ -178,6 +178,16 @@ class TestShowAndStatus:
         assert (report["lease"], report["purges_pending"], report["unfinished"]) == (lease, 2, True)
         assert "publishing now: github: editor push 7" in live.exporter("status").out
 
+    def test_a_configuration_that_is_not_committed_is_used_and_that_is_said(
+        self, live: Place
+    ) -> None:
+        told = "exporter.yaml is used as it stands here, and is not committed like that"
+        assert told not in live.exporter("plan").err
+        live.replace_in("exporter.yaml", "targets:", "publish: {keep: 9d}\ntargets:")
+        for command in ("plan", "publish"):
+            assert told in live.exporter(command).err
+            assert told not in live.exporter("--quiet", command).err
+
     def test_status_tells_what_is_held(self, live: Place) -> None:
         edit(live)
         live.exporter("publish")
@@ -285,6 +295,19 @@ class TestDoctor:
         assert bad == {("database", "connection"), ("target local", "CDN store")}
         assert "there is no SQLite file" in school.exporter("doctor", status=4).out
 
+    def test_a_file_that_is_no_database_is_one_problem(self, school: Place) -> None:
+        (school.root / "site.db").write_text("no database " * 100, encoding="utf-8")
+        said = school.exporter("doctor", status=4)
+        lines = said.out.splitlines()
+        (told,) = [line for line in lines if "database: " in line]
+        assert told.startswith("✗ database: connection: ")
+        assert "cannot be read as a SQLite database" in told
+        tried = sum(line[0] in "✓!✗" for line in lines)
+        not_tried = sum(line.startswith("– ") for line in lines)
+        assert not_tried
+        ends = f"1 problem, 0 warnings, {tried} things tried, {not_tried} not tried"
+        assert lines[-1] == ends
+
     def test_an_unknown_target_is_wrong_usage(self, school: Place) -> None:
         assert "nowhere" in school.exporter("doctor", "--target", "nowhere", status=2).err
 
@@ -318,7 +341,8 @@ class TestAnotherStore:
 
     def test_nothing_is_written_to_a_store_where_the_live_files_are_not(self, moved: Place) -> None:
         before = {path: path.read_bytes() for path in moved.state.rglob("*") if path.is_file()}
-        for command in ("publish", "plan", "gc", "refresh", "verify --repair", "publish --dry-run"):
+        destroy = "destroy --target local --confirm local"
+        for command in ("publish", "plan", "gc", "refresh", "verify --repair", destroy):
             refused = moved.exporter(*command.split(), status=3)
             assert "is of the files in public/memora_content" in refused.err, command
             assert "`store` is public/new now" in refused.err
@@ -327,6 +351,8 @@ class TestAnotherStore:
         moved.exporter("publish", status=3)
         assert not (moved.root / "public" / "new").exists()
         after = {path: path.read_bytes() for path in moved.state.rglob("*") if path.is_file()}
+        lease = moved.state / "lease.json"
+        assert json.loads(after.pop(lease))["holder"] == json.loads(before.pop(lease))["holder"]
         assert after == before
 
     def test_a_state_of_its_own_publishes_everything(self, moved: Place) -> None:

@@ -50,7 +50,7 @@ SCHOOLS = (
 def collection(target: Target, keep: int = KEEP) -> Collection:
     live = read_live_files(target.ledger)
     limit = int(target.clock.now().timestamp()) - keep
-    return collect(target.school.addressed(hashed=True), target.ledger, live, limit)
+    return collect(target.school.addressed(hashed=True), target.ledger, live, limit, {})
 
 
 def gc(target: Target, keep: int = KEEP) -> Published | None:

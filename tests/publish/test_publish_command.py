@@ -80,7 +80,7 @@ def test_dead_letters_are_retried_on_request(school: SchoolRepository) -> None:
     assert (plans["ONE"]["attempts"], plans["THREE"]["attempts"]) == (1, 3)
     unknown = _exporter(school.folder, "retry", "TWO")
     assert unknown.returncode == 2
-    assert "dead letters: THREE" in unknown.stderr
+    assert "such plans: THREE" in unknown.stderr
     school.commit(EDITED)
     assert _exporter(school.folder, "publish").returncode == 0
 

@@ -16,7 +16,9 @@ from exporter.build.schemas import document, kinds, published_kinds, validator
 from exporter.cli import COMMANDS
 from exporter.cli.session import Session
 from exporter.config.schema_files import read_schema
+from reference.commands import commands_page
 from reference.compatibility import version_of
+from reference.configuration import configuration_page
 from reference.outputs import KINDS_OF, OUTPUTS
 from reference.page import page
 from reference.recording import Recorded
@@ -52,6 +54,16 @@ def test_every_schema_is_as_its_declaration_and_its_examples_say(
 def test_the_page_is_what_the_schemas_say(generated: dict[str, Schema]) -> None:
     committed = (ROOT / "docs" / "json-reference.md").read_text(encoding="utf-8")
     assert page(generated) == committed, "run `make reference`"
+
+
+def test_the_page_of_the_configuration_is_what_its_schema_says() -> None:
+    committed = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert configuration_page(document("config")) == committed, "run `make reference`"
+
+
+def test_the_page_of_the_commands_is_what_they_say_themselves() -> None:
+    committed = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert commands_page() == committed, "run `make reference`"
 
 
 def test_links_of_the_page_lead_somewhere(generated: dict[str, Schema]) -> None:

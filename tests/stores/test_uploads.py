@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from exporter.stores.uploads import takes
 from tests.servers import S3Server
 from tests.stores.bad_network import Answer, BadNetwork, Request, bad_network, s3_error
 from tests.stores.test_contract import HARD_KEYS
+from tests.stores.tls_front import tls_front
 
 JSON = Attributes(
     "application/json; charset=utf-8", "max-age=300", {"commit": "3f2a1bc9", "sha256": "00ff"}
@@ -266,3 +268,21 @@ def test_the_keys_come_from_where_boto3_looks_for_them(
     fast.put("x", b"1", JSON)
     assert [info.key for info in fast.list()] == ["x"]
     assert "AWS_ACCESS_KEY_ID" not in os.environ
+
+
+def test_an_authority_that_boto3_is_told_of_is_trusted_by_uploads(
+    s3_keys: S3Server, s3_bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with tls_front(s3_keys.endpoint_url, tmp_path) as (endpoint_url, authority):
+        fast, slow = both(endpoint_url, s3_bucket)
+        for one in (fast, slow):
+            with pytest.raises(StoreError, match="could not put x"):
+                one.put("x", b"0", JSON)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(authority))
+        fast, slow = both(endpoint_url, s3_bucket)
+        assert fast.put("x", b"1", JSON) == slow.put("y", b"1", JSON)
+        assert [info.key for info in fast.list()] == ["x", "y"]
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "nowhere.pem"))
+        fast, _ = both(endpoint_url, s3_bucket)
+        with pytest.raises(StoreError, match=r"nowhere\.pem"):
+            fast.put("x", b"2", JSON)
