@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-header --quiet
 WORKFLOWS := $(wildcard .github/workflows/*.yml)
 
@@ -13,7 +13,7 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml)
 
 .PHONY: help
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 18
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: .venv/runtime-installed ## the whole story on this machine, in ./demo-site
@@ -27,7 +27,7 @@ snapshot: .venv/runtime-installed ## write content-snapshot/ anew from the demo 
 	$(BIN)/exporter snapshot --no-commit
 
 .PHONY: reference
-reference: .venv/dev-installed ## write the generated schemas and docs/json-reference.md anew
+reference: .venv/dev-installed ## write the generated schemas and pages of docs/ anew
 	$(BIN)/python -m reference
 
 .PHONY: test
@@ -36,14 +36,14 @@ test: .venv/dev-installed ## all tests, against a real git, MariaDB and S3 serve
 	$(BIN)/python -m pytest -n 2
 
 .PHONY: bench
-bench: .venv/dev-installed ## measure snapshots of 50,000 lessons beside their physical limit
-	.ci/install-servers
-	$(BIN)/python -m benchmarks.snapshots
+bench: .venv/dev-installed .venv-bench/installed ## measure everything beside its peers, 50,000 lessons
+	.ci/install-servers hugo
+	$(BIN)/python -m benchmarks
 
 .PHONY: bench-quick
-bench-quick: .venv/dev-installed ## the same with 5,000 lessons
-	.ci/install-servers
-	$(BIN)/python -m benchmarks.snapshots --lessons 5000
+bench-quick: .venv/dev-installed .venv-bench/installed ## the same with 1,000 lessons, in three minutes
+	.ci/install-servers hugo
+	$(BIN)/python -m benchmarks --lessons 1000 --rounds 1
 
 .PHONY: check
 check: .venv/dev-installed ## formatting, rules, types, layers, scripts and workflows
@@ -52,10 +52,11 @@ check: .venv/dev-installed ## formatting, rules, types, layers, scripts and work
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/shellcheck .ci/run .ci/install-servers
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/actionlint $(WORKFLOWS)
-	$(BIN)/yamllint --strict $(WORKFLOWS) action.yml
+	$(BIN)/yamllint --strict $(WORKFLOWS) action.yml .pre-commit-hooks.yaml
 	$(BIN)/zizmor --offline --quiet $(WORKFLOWS) action.yml
 
 .PHONY: fix
@@ -64,13 +65,15 @@ fix: .venv/dev-installed ## format, and mend what can be mended by rule
 	$(BIN)/ruff format .
 
 .PHONY: lock
-lock: .venv/dev-installed ## write both lock files anew from pyproject.toml, keeping pins that fit
-	$(LOCK) --group build --output-file requirements.lock
-	$(LOCK) --group dev --constraints requirements.lock --output-file requirements-dev.lock
+lock: .venv/dev-installed ## write the lock files anew from pyproject.toml, keeping pins that fit
+	$(LOCK) pyproject.toml --group build --output-file requirements.lock
+	$(LOCK) pyproject.toml --group dev --constraints requirements.lock \
+	    --output-file requirements-dev.lock
+	$(LOCK) --group bench --output-file requirements-bench.lock
 
 .PHONY: clean
 clean: ## remove the virtual environment, caches and the demo
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage \
+	rm -rf .venv .venv-bench .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage \
 	    dist demo-site
 	find exporter tests -name __pycache__ -prune -exec rm -rf {} +
 
@@ -92,3 +95,9 @@ clean: ## remove the virtual environment, caches and the demo
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ .venv/runtime-installed
+
+.venv-bench/installed: requirements-bench.lock | .venv/bin/python
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes \
+	    -r requirements-bench.lock
+	@touch $@

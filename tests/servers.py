@@ -17,6 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 import boto3
 import pymysql
@@ -115,6 +116,7 @@ class S3Server:
     """A running S3 server that honours conditional writes and refuses wrong keys."""
 
     endpoint_url: str
+    metrics_url: str = ""
     access_key: str = "test-access-key"
     secret_key: str = "test-secret-key"
     region: str = "us-east-1"
@@ -130,7 +132,15 @@ class S3Server:
             config=_S3_CONFIG,
         )
 
+    def requests(self) -> int:
+        """Return how many requests the server has answered."""
+        with closing(urlopen(self.metrics_url)) as answer:  # noqa: S310 - our own server's
+            lines = answer.read().decode().splitlines()
+        counts = (line.split()[-1] for line in lines if line.startswith(_REQUESTS))
+        return sum(int(float(count)) for count in counts)
 
+
+_REQUESTS = "SeaweedFS_s3_request_total{"
 _S3_CONFIG: Config = Config(
     signature_version="s3v4",
     request_checksum_calculation="when_required",
@@ -243,10 +253,10 @@ def running_s3() -> Iterator[S3Server]:
         msg = f"{program} is missing: pip install -r requirements-dev.lock"
         raise ServerMissing(msg)
     with temporary_folder("exporter-s3-") as folder:
-        s3, master, volume, filer, admin = free_ports(5)
-        server = S3Server(endpoint_url=f"http://127.0.0.1:{s3}")
+        s3, master, volume, filer, admin, metrics = free_ports(6)
+        server = S3Server(f"http://127.0.0.1:{s3}", f"http://127.0.0.1:{metrics}/metrics")
         ports = {"s3": s3, "master": master, "volume": volume, "filer": filer, "admin": admin}
-        command = [str(program), *_weed_options(folder, server, ports)]
+        command = [str(program), *_weed_options(folder, server, ports), f"-metricsPort={metrics}"]
         with running(command, folder, lambda: _s3_answers(server)):
             yield server
 

@@ -93,6 +93,16 @@ def test_s3_refuses_to_replace_what_changed_meanwhile(s3_client: S3Client, s3_bu
     assert s3_client.get_object(Bucket=s3_bucket, Key="head")["Body"].read() == b"2"
 
 
+def test_s3_counts_what_it_answers(
+    s3_server: S3Server, s3_bucket: str, s3_client: S3Client
+) -> None:
+    before = s3_server.requests()
+    s3_client.put_object(Bucket=s3_bucket, Key="counted", Body=b"1")
+    with pytest.raises(ClientError):
+        s3_client.get_object(Bucket=s3_bucket, Key="not there")
+    assert s3_server.requests() - before == 2
+
+
 def test_s3_refuses_a_wrong_secret(s3_server: S3Server, s3_bucket: str) -> None:
     stranger = S3Server(endpoint_url=s3_server.endpoint_url, secret_key="wrong")
     with closing(stranger.client()) as client, pytest.raises(ClientError) as failure:

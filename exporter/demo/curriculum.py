@@ -16,7 +16,17 @@ import ryaml
 
 from exporter.core.model import GRADE, LESSON, SEASON, STREAM, SUBJECT, TOPIC, TRACK, UNIT
 
-__all__ = ["FLAT", "PLANS", "Plan", "Subject", "Topic", "Track", "Unit", "subjects"]
+__all__ = [
+    "FLAT",
+    "Curriculum",
+    "Plan",
+    "Subject",
+    "Topic",
+    "Track",
+    "Unit",
+    "demo_curriculum",
+    "subjects",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,21 @@ class Plan:
     """(target DocType, target name, action, value)"""
 
 
+@dataclass(frozen=True, slots=True)
+class Curriculum:
+    """What a school teaches, in the seasons, grades and streams of `FLAT`."""
+
+    subjects: tuple[Subject, ...]
+    plans: tuple[Plan, ...]
+    every_stage: bool = False
+    """Whether each lesson has a stage of each type; else it has two to four."""
+
+
+def demo_curriculum() -> Curriculum:
+    """Return what the demo school teaches."""
+    return Curriculum(subjects(), _PLANS)
+
+
 @cache
 def subjects() -> tuple[Subject, ...]:
     """Return the subjects of `subjects.yaml`."""
@@ -133,7 +158,7 @@ FLAT: Mapping[str, tuple[Mapping[str, object], ...]] = {
 }
 """The rows of the flat DocTypes but for the plans."""
 
-PLANS = (
+_PLANS = (
     Plan(
         "GRADE-12-SCI-2026",
         {

@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from exporter.core.model import DOCTYPES, LESSON, PLAN, SUBJECT, TOPIC, TRACK, UNIT, ChildTable
-from exporter.demo.curriculum import FLAT, PLANS, Plan, Subject, Topic, Track, Unit, subjects
+from exporter.demo.curriculum import (
+    FLAT,
+    Curriculum,
+    Plan,
+    Subject,
+    Topic,
+    Track,
+    Unit,
+    demo_curriculum,
+)
 from exporter.demo.stages import Lesson, description, stages
 
 __all__ = ["Named", "school_rows"]
@@ -29,9 +38,12 @@ Named = tuple[str, dict[str, object]]
 """A DocType and a row of its table."""
 
 
-def school_rows(lessons: int) -> Iterator[Named]:
-    """Yield every row of a school with that many lessons; a table's rows have the same columns."""
-    return _School(lessons).rows()
+def school_rows(lessons: int, curriculum: Curriculum | None = None) -> Iterator[Named]:
+    """Yield every row of a school with that many lessons; a table's rows have the same columns.
+
+    It teaches the demo's curriculum unless another is given.
+    """
+    return _School(lessons, curriculum or demo_curriculum()).rows()
 
 
 @dataclass(slots=True)
@@ -39,16 +51,17 @@ class _School:
     """Makes the rows of the school; the counters are its only state."""
 
     lessons: int
+    curriculum: Curriculum
     serial: Iterator[int] = field(default_factory=count)
 
     def rows(self) -> Iterator[Named]:
         for doctype, flat in FLAT.items():
             for row in flat:
                 yield self._parent(doctype, **row)
-        shares = _shares(self.lessons)
-        for position, subject in enumerate(subjects(), start=1):
+        shares = _shares(self.lessons, self.curriculum)
+        for position, subject in enumerate(self.curriculum.subjects, start=1):
             yield from self._subject(subject, position, shares)
-        for plan in PLANS:
+        for plan in self.curriculum.plans:
             yield from self._plan(plan)
 
     def _plan(self, plan: Plan) -> Iterator[Named]:
@@ -164,7 +177,8 @@ class _School:
             internal_notes="Ask Omar for the new recording before the term starts.",
         )
         table = DOCTYPES[LESSON].children[0]
-        for position, stage in enumerate(stages(lesson), start=1):
+        made = stages(lesson, of_each_type=self.curriculum.every_stage)
+        for position, stage in enumerate(made, start=1):
             row = {
                 "title": stage.title,
                 "type": stage.type,
@@ -205,11 +219,11 @@ class _Numbers:
         return _hash_name(next(serial))
 
 
-def _shares(lessons: int) -> Iterator[int]:
+def _shares(lessons: int, curriculum: Curriculum) -> Iterator[int]:
     """Yield how many lessons each topic of the curriculum gets, as evenly as can be."""
     topics = sum(
         len(unit.topics)
-        for subject in subjects()
+        for subject in curriculum.subjects
         for track in subject.tracks
         for unit in track.units
     )

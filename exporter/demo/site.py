@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, NullPool, create_engine, delete, select, update
 
 from exporter.core.model import DOCTYPES, LESSON
+from exporter.demo.curriculum import Curriculum
 from exporter.demo.schema import create_tables, insert_rows, table_of
 from exporter.demo.school import school_rows
 from exporter.errors import UsageError
@@ -53,8 +54,10 @@ def edit_site(path: Path) -> Iterator[Connection]:
         yield connection
 
 
-def fill_site(connection: Connection, lessons: int) -> None:
+def fill_site(connection: Connection, lessons: int, curriculum: Curriculum | None = None) -> None:
     """Create the tables and the school in an empty database, on SQLite or MariaDB.
+
+    It teaches the demo's curriculum unless another is given.
 
     Raises:
         UsageError: the lessons are too few to fill the school.
@@ -62,7 +65,7 @@ def fill_site(connection: Connection, lessons: int) -> None:
     _check_lessons(lessons)
     create_tables(connection)
     waiting: dict[str, list[dict[str, object]]] = {}
-    for doctype, row in school_rows(lessons):
+    for doctype, row in school_rows(lessons, curriculum):
         rows = waiting.setdefault(doctype, [])
         rows.append(row)
         if len(rows) == _ROWS_AT_A_TIME:

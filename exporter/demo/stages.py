@@ -54,9 +54,9 @@ _ORDERS = (
 )
 
 
-def stages(lesson: Lesson) -> Iterator[Stage]:
-    """Yield two to four stages."""
-    for type_ in _ORDERS[lesson.number % len(_ORDERS)]:
+def stages(lesson: Lesson, *, of_each_type: bool = False) -> Iterator[Stage]:
+    """Yield two to four stages, or one of each type."""
+    for type_ in _ORDERS[-1 if of_each_type else lesson.number % len(_ORDERS)]:
         yield _MAKERS[type_](lesson)
 
 

@@ -13,6 +13,7 @@ __all__ = ["serving"]
 
 class _Handler(SimpleHTTPRequestHandler):
     folder = Path()
+    extensions_map = {".json": "application/json; charset=utf-8"}  # noqa: RUF012 - as upstairs
 
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments, directory=str(self.folder))  # type: ignore[arg-type]

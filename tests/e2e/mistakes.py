@@ -216,8 +216,12 @@ CONFIGURATION = {
 }
 
 COMMAND_LINE = {
-    "an unknown command": Mistake(_nothing, ("pubish",), 2, ("No such command 'pubish'",)),
-    "an unknown option": Mistake(_nothing, ("publish", "--forse"), 2, ("No such option",)),
+    "an unknown command": Mistake(
+        _nothing, ("pubish",), 2, ("error: no such command 'pubish'. Did you mean 'publish'?",)
+    ),
+    "an unknown option": Mistake(
+        _nothing, ("publish", "--forse"), 2, ("no such option '--forse'", "exporter publish --help")
+    ),
     "a folder that is not there": Mistake(
         _nothing, ("-C", "nowhere", "status"), 2, ("'nowhere' does not exist",)
     ),
