@@ -140,7 +140,13 @@ class Artifact:
     kind: Kind
     plan: str | None
     entry: Entry
-    data: bytes
+    stored: bytes | Callable[[], bytes]
+    """Its bytes, or what fetches them from where they were set aside."""
+
+    @property
+    def data(self) -> bytes:
+        """Return its bytes."""
+        return self.stored if isinstance(self.stored, bytes) else self.stored()
 
 
 def next_version(digest: str, live: Entry | None, commit_time: int) -> int:

@@ -50,6 +50,7 @@ from exporter.publish.outcomes import plan_path, why_held
 from exporter.publish.prepared import Prepared, PublishOptions, Rework, Workspace
 from exporter.publish.settling import State, Work, settle
 from exporter.publish.shards import Binding
+from exporter.publish.spool import Spool
 
 __all__ = [
     "Preparation",
@@ -279,8 +280,8 @@ class Preparation:
         `work` has the live indexes of these plans. Those made apart add up to those made at once.
         """
         inspection = self._inspected(chosen, work.old)
-        made: list[Artifact] = []
-        built = self._build(inspection, work.old, made)
+        spool = Spool()
+        built = self._build(inspection, work.old, spool)
         gone = self._removed(inspection, chosen)
         wanted = {*inspection.views, *inspection.held, *(chosen & self.state.before.keys())}
         findings = (*inspection.findings, *built.findings)
@@ -288,7 +289,7 @@ class Preparation:
         return replace(
             work,
             built=built,
-            made=tuple(made),
+            made=tuple(spool.artifacts),
             removed=frozenset(gone),
             held={name: why_held(name, findings, self.workspace.folder) for name in held},
             findings=findings,
@@ -364,9 +365,7 @@ class Preparation:
             and plan_path(name) not in inspection.broken_plans
         }
 
-    def _build(
-        self, inspection: Inspection, old: Mapping[str, Index], made: list[Artifact]
-    ) -> Built:
+    def _build(self, inspection: Inspection, old: Mapping[str, Index], spool: Spool) -> Built:
         live, rules = self.state.files_of(old), self.workspace.check_rules
         kept = {key: one.entry for key, one in self.state.kept.items()}
         standing = {**kept, **live} if rules.rules.hashed else live
@@ -376,7 +375,7 @@ class Preparation:
             expired = key not in live and any(prefix in artifact.data for prefix in signed)
             changed = standing.get(key) != artifact.entry
             if changed or key in self.state.dirty or expired or is_manifest(key):
-                made.append(artifact)
+                spool.add(artifact)
 
         return build(inspection, rules, self._stamps(old), keep)
 

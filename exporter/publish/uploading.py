@@ -62,7 +62,8 @@ class Uploader:
         self._lease = lease
         self._progress = progress
         self._noting = threading.Lock()
-        self._done: dict[str, bytes] = {}
+        self._done: dict[str, str] = {}
+        """The SHA-256 of what was put."""
         self.attempted: set[str] = set()
         """The keys of which the object may have been replaced."""
 
@@ -77,7 +78,7 @@ class Uploader:
         Raises:
             StoreError: a file could not go back as it was.
         """
-        waiting = [a for a in prepared.delta.put.values() if self._done.get(a.key) != a.data]
+        waiting = [one for one in prepared.delta.put.values() if not self._is_put(one)]
 
         def phase(artifact: Artifact) -> tuple[int, bool]:
             """Sort new files before changed ones: lessons may link to one another."""
@@ -142,19 +143,24 @@ class Uploader:
             return False
         return isinstance(body, dict) and body.get("version") == artifact.entry.version
 
+    def _is_put(self, artifact: Artifact) -> bool:
+        done = self._done.get(artifact.key)
+        return done is not None and done == hashlib.sha256(artifact.data).hexdigest()
+
     def _put(self, artifact: Artifact, commit: str) -> None:
-        digest = hashlib.sha256(artifact.data).hexdigest()
+        data = artifact.data
+        digest = hashlib.sha256(data).hexdigest()
         of_kind = self._run.cache_control[artifact.kind.value]
         attributes = Attributes(
             CONTENT_TYPE,
-            cache_control_of(artifact.key, artifact.data, of_kind),
+            cache_control_of(artifact.key, data, of_kind),
             {"commit": commit, "sha256": digest},
         )
         with self._noting:
             self.attempted.add(artifact.key)
-        self._retried(lambda: self._cdn.put(artifact.key, artifact.data, attributes))
+        self._retried(lambda: self._cdn.put(artifact.key, data, attributes))
         with self._noting:
-            self._done[artifact.key] = artifact.data
+            self._done[artifact.key] = digest
 
     def _retried(self, action: Callable[[], object]) -> None:
         """Do something, again and again while the store is only busy (spec 5, step 4)."""
