@@ -73,6 +73,7 @@ def snapshot_output() -> Schema:
         plans=names("The plans that the changes concern, by name"),
         guards_lifted=names("Guards that were lifted for this run, such as `mass-delete`"),
         holds=many("What was left out, because people rolled it back", "hold"),
+        replaced=many("What was written by hand and is gone: the database lacks it", "replaced"),
         changes=many("What happened to each document", "change"),
         branch=or_null(text("The branch that it went to; null for the one that is checked out")),
         pushed=flag("Whether anything was pushed"),

@@ -155,6 +155,14 @@ DEFINITIONS: Mapping[str, Schema] = {
         date=text("When, as git writes it"),
         reason=text("The first line of that commit's message"),
     ),
+    "replaced": objects(
+        "A version of a document that a person wrote by hand, and a snapshot replaced",
+        doctype=DOCTYPE,
+        name=NAME,
+        title=TITLE,
+        commit=commit("The commit that wrote it"),
+        author=text("Who wrote it"),
+    ),
     "outcome": objects(
         "What a release did with a plan",
         state=choice("What became of the plan", [state.value for state in PlanState]),

@@ -73,6 +73,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
 }
 """The commands in the order in which people meet them."""
 COMMANDS = {name: does for group in GROUPS.values() for name, does in group.items()}
+_GO_ON = frozenset({"snapshot", "rollback", "build", "publish", "refresh", "retry"})
+"""What may be stopped at any moment: the next run ends what this one began, or begins anew."""
 BUG_EXIT_STATUS = 70
 _SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|_KEY", re.IGNORECASE)
 _SHORTEST_SECRET = 6
@@ -205,12 +207,16 @@ def _status() -> int:
         result = cli.main(prog_name="exporter", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:  # its message is the whole help
+        click.echo(error.format_message(), err=True)
+        return _failed(error, UsageError.exit_status)
     except click.ClickException as error:
         told = _in_our_words(error)
         _show(told)
         return _failed(told, told.exit_status)
     except click.Abort as error:
-        click.echo("interrupted", err=True)
+        again = "; nothing is lost, run it again" if _asked_for() in _GO_ON else ""
+        click.echo(f"interrupted{again}", err=True)
         return _failed(error, 130)
     except ExporterError as error:
         _show(error)
@@ -263,4 +269,8 @@ def _show(error: ExporterError) -> None:
         click.secho("  try: ", fg="cyan", nl=False, err=True)
         click.echo(harmless(error.hint), err=True)
     if in_actions():
-        tell_failure(next((word for word in sys.argv[1:] if word in COMMANDS), ""), error)
+        tell_failure(_asked_for(), error)
+
+
+def _asked_for() -> str:
+    return next((word for word in sys.argv[1:] if word in COMMANDS), "")

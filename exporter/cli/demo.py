@@ -55,7 +55,8 @@ def command(session: Session, *, folder: Path, lessons: int, serve: bool, port: 
     from exporter.cli.story import tell
 
     place = (session.folder / folder).absolute()
-    _clear(place)
+    if _clear(place):
+        session.say(f"{folder} was made by an earlier demo: made anew")
     place.mkdir(parents=True)
     (place / _MARK).touch()
     cdn = tell(place, lessons, color=session.color)
@@ -63,21 +64,22 @@ def command(session: Session, *, folder: Path, lessons: int, serve: bool, port: 
         _serve(session, cdn, port)
 
 
-def _clear(place: Path) -> None:
-    """Remove an earlier demo.
+def _clear(place: Path) -> bool:
+    """Remove an earlier demo, and tell whether there was one.
 
     Raises:
         UsageError: the folder is not one.
     """
     if not place.exists() or not any(place.iterdir()):
         shutil.rmtree(place, ignore_errors=True)
-        return
+        return False
     if not (place / _MARK).exists():
         raise UsageError(
             f"{place} is there already, and no demo made it",
             hint="name another folder: `exporter demo DIR`",
         )
     shutil.rmtree(place)
+    return True
 
 
 def _serve(session: Session, cdn: Path, port: int) -> None:

@@ -67,7 +67,7 @@ _README = """\
 This repository holds the school's content as text, one file a document, in `content-snapshot/`.
 `exporter` writes it from the Frappe site; every commit is a release to review and to revert.
 
-    export EXPORTER_DATABASE_URL=mysql+pymysql://reader:PASSWORD@HOST/SITE
+    export EXPORTER_DATABASE_URL=mysql+pymysql://exporter:PASSWORD@DBHOST/SITE
     exporter snapshot        # the site's content becomes a commit
     exporter check           # every problem, with file and line
     exporter plan            # what a publish would do

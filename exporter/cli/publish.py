@@ -101,6 +101,7 @@ def publish_ref(
 ) -> int:
     """Publish a ref to a target and tell what was done; the exit status."""
     from exporter.cli.actions import annotate_unseen
+    from exporter.publish.guarding import refuse_forgotten_files
     from exporter.publish.planning import prepare
     from exporter.stores.folder import FolderStore
 
@@ -108,10 +109,11 @@ def publish_ref(
     if isinstance(opened.cdn, FolderStore):
         annotate_unseen(opened.target.store)
     run, publisher = session.new_run(), opened.publisher
-    commit = session.resolve(ref)
+    commit, workspace = session.resolve(ref), session.workspace
     prepared = prepare(
-        session.workspace, opened.ledger, commit, options, lambda: publisher.refuse_if_busy(run)
+        workspace, opened.ledger, commit, options, lambda: publisher.refuse_if_busy(run)
     )
+    refuse_forgotten_files(opened.cdn, opened.ledger, workspace, prepared, options)
     if prepared.is_nothing:
         return _tell_nothing(session, opened, prepared, as_json=as_json)
     published = publisher.publish(prepared, run)
@@ -128,10 +130,14 @@ def prepare_publish(
     session: Session, opened: OpenTarget, ref: str, options: PublishOptions
 ) -> Prepared:
     """Work out what publishing a ref to a target means."""
+    from exporter.publish.guarding import refuse_forgotten_files
     from exporter.publish.planning import prepare
 
     _tell_uncommitted(session, ref)
-    return prepare(session.workspace, opened.ledger, session.resolve(ref), options)
+    workspace = session.workspace
+    prepared = prepare(workspace, opened.ledger, session.resolve(ref), options)
+    refuse_forgotten_files(opened.cdn, opened.ledger, workspace, prepared, options)
+    return prepared
 
 
 def show_steps(session: Session, opened: OpenTarget, prepared: Prepared, *, as_json: bool) -> int:

@@ -16,6 +16,7 @@ from exporter.cli.usage import Command, json_option, push_option, target_option
 if TYPE_CHECKING:
     from exporter.content.repository import Commit
     from exporter.content.rollback import RollbackOptions, RollbackResult
+    from exporter.core.release import Release
 
 __all__ = ["command"]
 
@@ -105,7 +106,26 @@ def _resolve(session: Session, to: str, target: str | None) -> tuple[Commit, str
             "this clone",
             hint="run `git fetch --unshallow`, then again",
         )
+    _tell_behind(session, release)
     return found, release.id
+
+
+def _tell_behind(session: Session, release: Release) -> None:
+    """Say that students saw something else than the release's commit: plans stayed behind."""
+    from exporter.core.wording import counted
+
+    seen = {
+        name: outcome.commit
+        for name, outcome in sorted(release.plans.items())
+        if outcome.is_behind and outcome.commit not in ("", release.commit)
+    }
+    if not seen:
+        return
+    name, commit = next(iter(seen.items()))
+    session.say(
+        f"{counted(len(seen), 'plan')} stayed behind release {release.id}; students saw "
+        f"{name} as of commit {commit[:12]}: `exporter rollback {commit[:12]} --plan {name}`"
+    )
 
 
 def _resolve_commit(session: Session, to: str) -> tuple[Commit, str]:

@@ -14,7 +14,7 @@ import secrets
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -159,8 +159,8 @@ class Session:
         """Return the commit that a ref names."""
         return self.repository.resolve(ref)
 
-    def open_target(self, name: str | None) -> OpenTarget:
-        """Return a target, its stores opened.
+    def open_target(self, name: str | None, *, is_trial: bool = False) -> OpenTarget:
+        """Return a target, its stores opened; in a trial, no request is waited for long.
 
         Raises:
             ConfigError: the configuration asks for what this version cannot do.
@@ -173,6 +173,8 @@ class Session:
         target = self.config.target(name)
         reference = os.environ.get("EXPORTER_REFERENCE") == "1"
         s3 = S3Options(target.s3.endpoint_url, target.s3.region, reference=reference)
+        if is_trial:
+            s3 = replace(s3, attempts=2, connect_timeout_s=3, read_timeout_s=5)
         concurrency = self.config.publish.concurrency
         cdn, state = (
             open_store(location, base=self.config.root, s3=s3, concurrency=concurrency)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from exporter.errors import UsageError
 
 if TYPE_CHECKING:
     from exporter.content.branches import Branch
-    from exporter.content.candidates import Held
+    from exporter.content.candidates import Held, Replaced
     from exporter.content.pull_request import PullRequest
     from exporter.content.repository import Repository
     from exporter.content.snapshot import SnapshotOptions, SnapshotResult
@@ -32,6 +32,7 @@ __all__ = [
     "held_json",
     "held_line",
     "pull_request_text",
+    "replaced_lines",
     "run_snapshot",
     "snapshot_options",
     "tell_delivery",
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 _TITLE = "Content snapshot"
+_SHOWN_REPLACED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +261,7 @@ def _snapshot_json(result: SnapshotResult) -> dict[str, object]:
         "plans": list(result.plans),
         "guards_lifted": list(result.guards_lifted),
         "holds": [held_json(held) for held in result.held],
+        "replaced": [_replaced_json(one) for one in result.replaced],
         "changes": [
             {
                 "kind": change.kind.value,
@@ -285,6 +288,23 @@ def held_json(held: Held) -> dict[str, str]:
     }
 
 
+def _replaced_json(one: Replaced) -> dict[str, str]:
+    doctype, name = one.ref
+    told = {"doctype": doctype, "name": name, "title": one.title}
+    return {**told, "commit": one.commit, "author": one.author}
+
+
+def replaced_lines(replaced: Sequence[Replaced]) -> list[str]:
+    """Return what was written by hand and is gone, a line each, and how many more there are."""
+    lines = [
+        f'replaced: {one.ref[1]} "{" ".join(one.title.split())}": what {one.author} wrote in '
+        f"{one.commit[:12]} is not in the database"
+        for one in replaced[:_SHOWN_REPLACED]
+    ]
+    more = len(replaced) - _SHOWN_REPLACED
+    return [*lines, f"and {more:,} more"] if more > 0 else lines
+
+
 def held_line(held: Held) -> str:
     """Return a hold as one line."""
     title = " ".join(held.title.split())
@@ -301,6 +321,8 @@ def tell_delivery(session: Session, delivery: Delivery) -> None:
         session.out(f"nothing changed: {result.documents} documents are as HEAD has them{kept}")
     for held in result.held:
         session.out(held_line(held), fg="yellow")
+    for line in replaced_lines(result.replaced):
+        session.out(line, fg="yellow")
     if result.pushed:
         session.out(f"pushed to {delivery.branch}")
     elif delivery.remote:
@@ -331,6 +353,7 @@ def _report_to_github(delivery: Delivery) -> None:
         f"### Snapshot\n\n{escape(result.message.split(chr(10), 1)[0]) or 'Nothing changed.'}\n"
     ]
     lines += [f"- {escape(held_line(held))}" for held in result.held]
+    lines += [f"- {escape(line)}" for line in replaced_lines(result.replaced)]
     write_summary("\n".join(lines) + "\n")
 
 

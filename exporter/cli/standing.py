@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from exporter.preview.server import Answer
     from exporter.publish.inspecting import TargetState
 
-__all__ = ["releases_report", "status_answers", "status_report"]
+__all__ = ["is_forgotten", "releases_report", "status_answers", "status_report"]
 
 PAGE_RELEASES = 30
 """How many releases the dashboard shows."""
@@ -82,6 +82,16 @@ def status_report(session: Session, opened: OpenTarget) -> dict[str, Any]:
         "lease": _lease_json(state),
         "signed_urls": _signed_json(session, state),
     }
+
+
+def is_forgotten(session: Session, opened: OpenTarget, report: dict[str, Any]) -> bool:
+    """Tell whether the CDN store has files of a release that the state store does not know."""
+    from exporter.publish.guarding import forgotten_manifest
+
+    head = session.repository.head()
+    if report["live"] or report["unfinished"] or report["lease"] or head is None:
+        return False
+    return bool(forgotten_manifest(opened.cdn, session.workspace, head))
 
 
 def status_answers(

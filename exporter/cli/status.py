@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from exporter.cli.session import Session, pass_session
-from exporter.cli.standing import releases_report, status_report
+from exporter.cli.standing import is_forgotten, releases_report, status_report
 from exporter.cli.usage import Command, json_option, target_option
 from exporter.core.wording import counted
 from exporter.errors import OutsideError
@@ -18,6 +18,10 @@ from exporter.errors import OutsideError
 __all__ = ["command"]
 
 _SHOWN = 10
+_FORGOTTEN = (
+    "the CDN store has files of an earlier release: run `exporter adopt` before anything is "
+    "published"
+)
 
 
 @click.command(
@@ -57,6 +61,8 @@ def command(session: Session, *, target: str | None, as_json: bool, page: Path |
     session.out(f"target {report['target']}: {report['store']}", bold=True)
     for line, colour in _lines(report):
         session.out(f"  {line}", fg=colour)
+    if is_forgotten(session, opened, report):
+        session.out(f"  {_FORGOTTEN}", fg="red")
 
 
 def _write(file: Path, data: bytes) -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import click
 
 from exporter.cli.session import Session, pass_session
-from exporter.cli.snapshot import Request, check_request, deliver, snapshot_options
+from exporter.cli.snapshot import (
+    Request,
+    check_request,
+    deliver,
+    replaced_lines,
+    snapshot_options,
+)
 from exporter.cli.usage import Command, branch_option, pull_request_option
 
 __all__ = ["command"]
@@ -65,4 +71,5 @@ def _told(session: Session, request: Request) -> str:
     held = f", {len(result.held)} held" if result.held else ""
     if result.commit is None:
         return f"nothing changed{held}"
-    return f"{result.commit.sha[:12]} {result.message.splitlines()[0]}{held}"
+    gone = "".join(f"; {line}" for line in replaced_lines(result.replaced))
+    return f"{result.commit.sha[:12]} {result.message.splitlines()[0]}{held}{gone}"

@@ -9,6 +9,7 @@ before it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -126,7 +127,14 @@ def _value_problem(
     if referred and any(problem.pointer == pointer for problem in document.problems):
         return
     message = f"must {_wanted(misfit, schema)}{_instead(misfit, document)}"
-    yield Problem(pointer, message + _suggestion(misfit), late=referred)
+    hint = _as_url(misfit.found) if pointer == ("source", "url") else ""
+    yield Problem(pointer, message + _suggestion(misfit), hint, late=referred)
+
+
+def _as_url(text: object) -> str:
+    """Return how to name a file by its absolute path; a piece of a URL may hold a password."""
+    is_path = isinstance(text, str) and text.startswith("/") and not re.search(r"@|//|\s", text)
+    return f"for a SQLite file write sqlite:///{text}" if is_path else ""
 
 
 def _unknown_key(pointer: Pointer, known: list[str]) -> Problem:

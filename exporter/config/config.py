@@ -164,7 +164,8 @@ def _used(part: _Part | ConfigError) -> _Part:
 
 def _nearest(name: str, names: tuple[str, ...]) -> str:
     near = get_close_matches(name, names, n=1)
-    return f'did you mean "{near[0]}"?' if near else "add it under `targets`"
+    there = f"choose one of: {', '.join(names)}; or add it under `targets`"
+    return f'did you mean "{near[0]}"?' if near else there
 
 
 def _default_level(code: str) -> Level:

@@ -14,7 +14,7 @@ from exporter.content.repository import Commit, Repository
 from exporter.content.texts import Texts
 from exporter.core.model import Ref
 
-__all__ = ["Candidate", "Held", "HoldRule", "Holding", "Version", "nothing_held"]
+__all__ = ["Candidate", "Held", "HoldRule", "Holding", "Replaced", "Version", "nothing_held"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,16 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """A version that a person wrote by hand, and that the database's takes the place of."""
+
+    ref: Ref
+    title: str
+    commit: str
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
 class Holding:
     """What is not taken from the database, and what stands in its place."""
 
@@ -61,6 +71,8 @@ class Holding:
     """The version that stays: HEAD's as a rule, None for "does not exist"."""
     trailers: tuple[tuple[str, str], ...] = ()
     """Lines for the end of the commit's message."""
+    replaced: tuple[Replaced, ...] = ()
+    """What people wrote by hand, and the database does not have."""
 
 
 HoldRule = Callable[[Repository, Commit, Sequence[Candidate], Texts], Holding]

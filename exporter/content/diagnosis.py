@@ -20,7 +20,7 @@ def check_repository(repository: Repository, author: str | None) -> Iterator[Che
     head = repository.head()
     at = f"HEAD is {head.sha[:12]}" if head else "no commit yet"
     yield Check(AREA, "repository", Health.GOOD, f"{repository.root}, {at}")
-    yield _identity(repository, author)
+    yield from _identity(repository, author)
     yield _history(repository)
     waiting = repository.operation_in_progress()
     if waiting:
@@ -57,13 +57,30 @@ def check_live_commit(repository: Repository, target: str, sha: str) -> Check:
     )
 
 
-def _identity(repository: Repository, author: str | None) -> Check:
+def _identity(repository: Repository, author: str | None) -> Iterator[Check]:
     try:
         repository.require_identity(author)
     except UsageError as error:
-        return Check(AREA, "identity", Health.PROBLEM, error.message, error.hint)
+        yield Check(AREA, "identity", Health.PROBLEM, error.message, error.hint)
+        return
     whose = f"`snapshot.author` ({author})" if author else "git's own configuration"
-    return Check(AREA, "identity", Health.GOOD, f"commits are made in the name of {whose}")
+    yield Check(AREA, "identity", Health.GOOD, f"commits are made in the name of {whose}")
+    if author:
+        yield from _identity_by_hand(repository)
+
+
+def _identity_by_hand(repository: Repository) -> Iterator[Check]:
+    """Warn where git itself knows nobody: `snapshot.author` is only for the exporter's commits."""
+    try:
+        repository.require_identity(None)
+    except UsageError:
+        yield Check(
+            AREA,
+            "identity by hand",
+            Health.WARNING,
+            "git itself knows nobody here, so commits by hand (`git revert`) are refused",
+            'run `git config user.name "…"` and `git config user.email "…"` where people commit',
+        )
 
 
 def _history(repository: Repository) -> Check:

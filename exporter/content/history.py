@@ -59,6 +59,16 @@ class History:
         older = dropwhile(lambda commit: commit.sha != before, self._logs.values())
         return any(commit.mark is Mark.SNAPSHOT for commit in older)
 
+    def was_confirmed(self, sha: str) -> bool:
+        """Tell whether a snapshot came after a commit: then the database had what it wrote."""
+        after = {sha}
+        for commit in reversed(self._logs.values()):  # parents come before their children
+            if after.intersection(commit.parents):
+                if commit.mark is Mark.SNAPSHOT:
+                    return True
+                after.add(commit.sha)
+        return False
+
     def touched_by_people(self, wanted: Iterable[Ref] | None = None) -> set[Ref]:
         """Return which documents a commit touched that no snapshot made; of all, or of some.
 

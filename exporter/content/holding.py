@@ -12,13 +12,13 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from exporter.content.candidates import Candidate, Held, Holding, HoldRule, Version
+from exporter.content.candidates import Candidate, Held, Holding, HoldRule, Replaced, Version
 from exporter.content.history import RENAMED, History
 from exporter.content.repository import Commit, Repository
 from exporter.content.texts import Texts
 from exporter.content.wordings import Said, Wording, read_document, said_in
 from exporter.core.files import render
-from exporter.core.holds import held_now, held_versions
+from exporter.core.holds import Touch, held_now, held_versions, own_words
 from exporter.core.lineage import FileState, LogCommit
 from exporter.core.model import DOCTYPES, ExtraFields, Ref
 
@@ -39,10 +39,13 @@ def hold_rule(
         history = History(repository, head, folder, extra)
         kept = [one for one in candidates if not released(one.ref)]
         states = _interesting(history, kept)
-        sets = _held_sets(history, {ref: s for ref, s in states.items() if not released(ref)})
-        if not sets:
-            return Holding()
-        return _Decision(sets, kept, texts, extra).holding()
+        states = {ref: state for ref, state in states.items() if not released(ref)}
+        touches = history.touches(states) if states else {}
+        sets = _held_sets(history, touches)
+        holding = _Decision(sets, kept, texts, extra).holding() if sets else Holding()
+        taken = [one for one in kept if one.ref not in holding.instead]
+        by_hand = _by_hand(history, touches, taken)
+        return replace(holding, replaced=_replaced(by_hand, texts, extra))
 
     return rule
 
@@ -84,16 +87,50 @@ def _interesting(history: History, candidates: Sequence[Candidate]) -> dict[Ref,
 
 
 def _held_sets(
-    history: History, states: Mapping[Ref, FileState | None]
+    history: History, touches: Mapping[Ref, Sequence[Touch[Wording]]]
 ) -> dict[Ref, dict[Wording | None, LogCommit]]:
-    if not states:
-        return {}
-    folded = {ref: held_versions(found) for ref, found in history.touches(states).items()}
+    folded = {ref: held_versions(found) for ref, found in touches.items()}
     return {
         ref: {version: history.commit(sha) for version, sha in versions.items()}
         for ref, versions in folded.items()
         if versions
     }
+
+
+def _by_hand(
+    history: History,
+    touches: Mapping[Ref, Sequence[Touch[Wording]]],
+    candidates: Iterable[Candidate],
+) -> list[tuple[Candidate, Wording, LogCommit]]:
+    """Return candidates of which HEAD has a person's words that no snapshot found confirmed.
+
+    What is older than the first snapshot is nobody's edit: people commit a first snapshot by hand.
+    """
+    own = {ref: sha for ref, of_one in touches.items() if (sha := own_words(of_one))}
+    counting = {
+        sha: history.commit(sha)
+        for sha in set(own.values())
+        if history.had_snapshots(sha) and not history.was_confirmed(sha)
+    }
+    return [
+        (one, words, counting[own[one.ref]])
+        for one in candidates
+        if own.get(one.ref) in counting and (words := touches[one.ref][-1].after)
+    ]
+
+
+def _replaced(
+    by_hand: Sequence[tuple[Candidate, Wording, LogCommit]], texts: Texts, extra: ExtraFields
+) -> tuple[Replaced, ...]:
+    """Tell of those that say something else in the database, in their order by name."""
+    said = _read((one for one, _, _ in by_hand), texts, extra)
+    found = []
+    for one, words, commit in by_hand:
+        after = one.after and Wording(one.after.parent, said[one.ref[0], one.after.content].content)
+        if after != words:
+            title = words.title or one.ref[1]
+            found.append(Replaced(one.ref, title, commit.sha, commit.author))
+    return tuple(sorted(found, key=lambda one: one.ref))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,14 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from exporter.content.candidates import Held, Holding, HoldRule, Version, nothing_held
+from exporter.content.candidates import (
+    Held,
+    Holding,
+    HoldRule,
+    Replaced,
+    Version,
+    nothing_held,
+)
 from exporter.content.comparing import Comparison, Source, compare
 from exporter.content.deciding import Decision, decide, known_after
 from exporter.content.describing import changes_of, message_of, plans_of
@@ -69,6 +76,8 @@ class SnapshotResult:
     message: str
     held: tuple[Held, ...] = ()
     """What was not taken from the source because people rolled it back."""
+    replaced: tuple[Replaced, ...] = ()
+    """What people wrote by hand, and the source does not have."""
     pushed: bool = False
     """Whether anything was sent to a remote."""
 
@@ -194,6 +203,7 @@ def _take(repository: Repository, found: Comparison, options: SnapshotOptions) -
         lifted,
         message,
         holding.held,
+        () if found.remembered else holding.replaced,
     )
 
 

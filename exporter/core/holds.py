@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeVar
 
-__all__ = ["Mark", "Touch", "held_now", "held_versions", "is_settled", "mark_of"]
+__all__ = ["Mark", "Touch", "held_now", "held_versions", "is_settled", "mark_of", "own_words"]
 
 _V = TypeVar("_V", bound=Hashable)
 
@@ -91,6 +91,23 @@ def held_now(touches: Sequence[Touch[_V]], *, watched: bool) -> tuple[_V | None,
     had = {version for touch in taken for version in (touch.before, touch.after)}
     known = taken or watched
     return next((one for one in reversed(held.items()) if one[0] in had or not known), None)
+
+
+def own_words(touches: Sequence[Touch[_V]]) -> str | None:
+    """Return the commit of a person's own words, where these are a document's newest version.
+
+    `touches` are as for `held_versions`. What a rollback put back was the database's once.
+    """
+    if not touches:
+        return None
+    *older, newest = touches
+    known = {
+        None,
+        newest.before,
+        *(version for one in older for version in (one.before, one.after)),
+    }
+    is_own = newest.mark is Mark.PLAIN and newest.after not in known
+    return newest.commit if is_own else None
 
 
 def is_settled(touches: Iterable[Touch[_V]]) -> bool:

@@ -117,7 +117,10 @@ def _lacks_publishing(doctype: DocType, mapping: Mapping[str, Json]) -> bool:
 
 
 def _unreadable(assembly: _Assembly, file: ParsedFile, place: Place) -> Finding:
-    hint = "mend the YAML, or restore the file with `git checkout -- FILE`"
+    hint = (
+        "mend the YAML, or find a good version with `git log -- FILE` and bring it back with "
+        "`git checkout COMMIT -- FILE`"
+    )
     return Finding(
         "E101",
         file.path,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -16,7 +17,7 @@ import orjson
 
 from exporter.config import Media, Purge, Target
 from exporter.core.diagnosis import Check, Health, guarded
-from exporter.errors import PurgeError
+from exporter.errors import PurgeError, StoreBusy, StoreError
 from exporter.publish.presigning import Presigner, signing_keys
 from exporter.publish.probe import probe_conditional_writes
 from exporter.publish.publisher import Purger
@@ -47,6 +48,8 @@ class Doctor:
     token: str
     now: Callable[[], datetime]
     environ: Mapping[str, str]
+    silent: set[str] = field(default_factory=set)
+    """S3 services that gave no answer: they are not asked again."""
 
     @property
     def key(self) -> str:
@@ -64,13 +67,18 @@ class Patient:
     purger: Purger | None
     media: Media
 
+    @property
+    def service(self) -> str:
+        """Return the address of the S3 service of this target's buckets."""
+        return self.target.s3.endpoint_url or _AWS
+
 
 def check_target(patient: Patient, doctor: Doctor) -> Iterator[Check]:
     """Try all that a publish needs of a target."""
     area = f"target {patient.target.name}"
     with CdnReader(concurrency=2) as reader:
         tries: tuple[tuple[str, Iterator[Check]], ...] = (
-            ("conditional writes", _check_state(area, patient.state, doctor)),
+            ("conditional writes", _check_state(area, patient, doctor)),
             ("CDN store", _check_store(area, patient, doctor, reader)),
             ("purge", _check_purge(area, patient, doctor, reader)),
             ("clock", _check_clock(area, patient.target, doctor, reader)),
@@ -80,8 +88,32 @@ def check_target(patient: Patient, doctor: Doctor) -> Iterator[Check]:
             yield from guarded(area, name, checks)
 
 
-def _check_state(area: str, state: ObjectStore, doctor: Doctor) -> Iterator[Check]:
-    probe_conditional_writes(state, doctor.token)
+@contextmanager
+def _noticing(patient: Patient, store: ObjectStore, doctor: Doctor) -> Iterator[None]:
+    """Remember a service that gives no answer."""
+    try:
+        yield
+    except StoreBusy:
+        if isinstance(store, S3Store):
+            doctor.silent.add(patient.service)
+        raise
+
+
+def _is_silent(patient: Patient, store: ObjectStore, doctor: Doctor) -> bool:
+    return isinstance(store, S3Store) and patient.service in doctor.silent
+
+
+def _untried(area: str, name: str, patient: Patient) -> Check:
+    return Check(area, name, Health.UNTRIED, f"{patient.service} gave no answer, as said above")
+
+
+def _check_state(area: str, patient: Patient, doctor: Doctor) -> Iterator[Check]:
+    state = patient.state
+    if _is_silent(patient, state, doctor):
+        yield _untried(area, "conditional writes", patient)
+        return
+    with _noticing(patient, state, doctor):
+        probe_conditional_writes(state, doctor.token)
     message = f"the state store {state.label} honours them"
     yield Check(area, "conditional writes", Health.GOOD, message)
 
@@ -90,9 +122,13 @@ def _check_store(area: str, patient: Patient, doctor: Doctor, reader: CdnReader)
     """Put an object, read it back, look at it through the CDN, and delete it."""
     cdn, target = patient.cdn, patient.target
     keys = (doctor.key, f"probes/{doctor.token}-2.json")
+    if _is_silent(patient, cdn, doctor):
+        yield _untried(area, "CDN store", patient)
+        return
     try:
-        for key in keys:
-            cdn.put(key, _BODY, _ATTRIBUTES)
+        with _noticing(patient, cdn, doctor):
+            for key in keys:
+                cdn.put(key, _BODY, _ATTRIBUTES)
         yield _read_back(area, cdn, doctor.key)
         if target.base_url:
             yield from _check_cdn(area, patient, target.base_url, doctor, reader)
@@ -104,8 +140,11 @@ def _check_store(area: str, patient: Patient, doctor: Doctor, reader: CdnReader)
                 "this target has no `base_url`, so nothing can be looked at as readers do",
                 f"add `base_url: https://cdn.example.org` to targets.{target.name}",
             )
-    finally:
-        cdn.delete(keys)
+    except BaseException:
+        with suppress(StoreError):  # what failed first is what is told
+            cdn.delete(keys)
+        raise
+    cdn.delete(keys)
     yield _deleted(area, cdn, keys)
 
 
@@ -138,7 +177,7 @@ def _check_cdn(
     area: str, patient: Patient, base_url: str, doctor: Doctor, reader: CdnReader
 ) -> Iterator[Check]:
     url = file_url(base_url, doctor.key)
-    first, second = reader.fetch(url), reader.fetch(url)
+    first = reader.fetch(url)
     if (first.status, first.body) != (200, _BODY):
         why = first.problem or f"HTTP {first.status}"
         yield Check(
@@ -150,7 +189,7 @@ def _check_cdn(
         )
         return
     yield Check(area, "CDN", Health.GOOD, f"{base_url} serves {patient.cdn.label}")
-    yield _cache_rule(area, second)
+    yield _cache_rule(area, reader.fetch(url))
     exposed = reader.fetch(file_url(base_url, "head.json", bust=doctor.token))
     if exposed.status == 200 and b'"fingerprint"' in exposed.body:
         yield Check(
@@ -219,7 +258,8 @@ def _token_status(answer: Fetched) -> str:
 
 
 def _check_clock(area: str, target: Target, doctor: Doctor, reader: CdnReader) -> Iterator[Check]:
-    urls = [target.s3.endpoint_url or _AWS] if target.store.startswith("s3:") else []
+    s3 = [target.s3.endpoint_url or _AWS] if target.store.startswith("s3:") else []
+    urls = [url for url in s3 if url not in doctor.silent]
     urls += [target.base_url] if target.base_url else []
     for url in urls:
         answered = reader.fetch(url).headers.get("date", "")
@@ -244,6 +284,9 @@ def _skew(area: str, url: str, off_s: float) -> Check:
 def _check_media(area: str, patient: Patient, doctor: Doctor, reader: CdnReader) -> Iterator[Check]:
     """Ask each media bucket, with a signed URL, for an object that it does not have."""
     s3 = patient.target.s3
+    if patient.media.signed and patient.service in doctor.silent:
+        yield _untried(area, "media", patient)
+        return
     presigner = Presigner(lambda: signing_keys(doctor.environ), s3.endpoint_url, s3.region)
     for bucket in sorted({rule.bucket for rule in patient.media.signed}):
         answer = reader.fetch(presigner.url(bucket, doctor.key, 3600))

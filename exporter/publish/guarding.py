@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from exporter.content.deepening import find_or_fetch, is_ancestor_at_all
+from exporter.content.reading import plans_at
 from exporter.content.repository import Commit, Repository
 from exporter.core.addressing import is_manifest
 from exporter.core.release import Outcome, PlanState
@@ -12,10 +13,13 @@ from exporter.core.wording import near
 from exporter.errors import Refused, UsageError
 from exporter.publish.journal import Written
 from exporter.publish.ledger import Ledger, LiveState, Noted
-from exporter.publish.prepared import PublishOptions, Workspace
+from exporter.publish.prepared import Prepared, PublishOptions, Workspace
+from exporter.stores.base import ObjectStore
 
 __all__ = [
+    "forgotten_manifest",
     "refuse_empty",
+    "refuse_forgotten_files",
     "refuse_mass_delete",
     "refuse_older",
     "refuse_other_store",
@@ -25,6 +29,8 @@ __all__ = [
     "refuse_without_content",
 ]
 
+MANIFESTS_LOOKED_FOR = 3
+"""Where nothing is live, so many plans are looked for on the CDN store, by name."""
 MASS_DELETE_FLOOR = 100
 """The guard looks at a live state of more files than this."""
 _OWN_STATE = (
@@ -49,6 +55,45 @@ def refuse_other_store(ledger: Ledger, live: LiveState, hint: str = _OWN_STATE) 
         f"{live.release.id}), but the target's `store` is {ledger.cdn_name} now: what is live "
         "would be missing there",
         hint=hint,
+    )
+
+
+def forgotten_manifest(cdn: ObjectStore, workspace: Workspace, commit: Commit) -> str:
+    """Return a manifest of the commit's first plans that stands on the CDN store; empty for none.
+
+    Where nothing is live and nothing unfinished, it says that the ledger was lost.
+    """
+    plans = plans_at(workspace.repository, commit, workspace.folder, workspace.extra_fields)
+    paths = sorted(path for path, plan in plans if plan.flag("is_published"))
+    keys = (f"{path.removesuffix('.yaml')}/manifest.json" for path in paths[:MANIFESTS_LOOKED_FOR])
+    return next((key for key in keys if cdn.head(key)), "")
+
+
+def refuse_forgotten_files(
+    cdn: ObjectStore,
+    ledger: Ledger,
+    workspace: Workspace,
+    prepared: Prepared,
+    options: PublishOptions,
+) -> None:
+    """Refuse a first publish over the files of an earlier release: its ledger was lost.
+
+    What an unfinished first publish left there is in the journal, and is no such file.
+
+    Raises:
+        Refused: a manifest stands on the CDN store although the ledger knows of no release.
+    """
+    if prepared.live.head or options.allow_older or not prepared.noted.journal.is_clean:
+        return
+    key = forgotten_manifest(cdn, workspace, prepared.commit)
+    if not key:
+        return
+    ledger.confirm(prepared.live, prepared.noted)  # it may be of a publish that has just ended
+    raise Refused(
+        f"the CDN store {cdn.label} has files of an earlier release, such as {key}, and the state "
+        f"store {ledger.store.label} knows of none",
+        hint="run `exporter adopt` before anything is published; --allow-older publishes over "
+        "them, and forgets which of them may be deleted",
     )
 
 

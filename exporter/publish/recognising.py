@@ -5,7 +5,8 @@ links name, else those that stand, so a target that nobody touched comes out to 
 which all that is not damaged is as the commit makes it is live at that commit. One that is as the
 commit makes it for which its manifest was put was held back since, and waits; any other plan is
 recorded as it stands, and waits. Damaged is what is missing, is no file of ours, or has not the
-bytes that its metadata name.
+bytes that its metadata name. Where that is a plan's manifest, its other files tell; if they do not,
+nothing in the plan's folder is taken for extra.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from exporter.content.repository import Commit
 from exporter.core.addressing import Forms, has_digest, is_manifest, plain_key
 from exporter.core.artifacts import Artifact, Entry, Index
 from exporter.core.release import Outcome, PlanState
+from exporter.core.segments import segment
 from exporter.core.steps import shared_reach
 from exporter.publish.comparing import Damage, Drift
 from exporter.publish.crawling import Crawl, Standing
@@ -102,6 +104,8 @@ class _Comparison:
         """Lessons with signed URLs of which the plain form was recognised."""
         self.notes: dict[str, SignedLesson] = {}
         self.not_signed: set[str] = set()
+        self.left_alone: set[str] = set()
+        """Folders of plans that git knows and that have no manifest: nothing of theirs is extra."""
         self.made = _Ledger()
         self.read = lru_cache(maxsize=1)(self._read)
 
@@ -142,7 +146,10 @@ class _Comparison:
         for plan, index in built.plans.items():
             if self._is_at(plan, index, built.lessons):
                 self._take(plan, index, built.lessons, Outcome(PlanState.PUBLISHED))
-        for plan in inspection.views.keys() - self.manifests.keys():
+        known = inspection.views.keys() | inspection.held
+        for plan in known - self.manifests.keys() - self.made.plans.keys():
+            self.left_alone.add(f"plans/{segment(plan)}/")
+        for plan in inspection.views.keys() - self.manifests.keys() - self.made.plans.keys():
             self.made.plans[plan] = Outcome(PlanState.HELD, error="adopted: it is not on the CDN")
         return built
 
@@ -225,7 +232,7 @@ class _Comparison:
         hashed = self.workspace.check_rules.rules.hashed
         reached = {key for crawl in crawls for key in crawl.present}
         standing = {key: found.entry for key, found in self.objects.items() if found.entry}
-        live = {key: entry for key, entry in standing.items() if key in reached}
+        live = {key: one for key, one in standing.items() if not hashed or key in reached}
         forms = Forms(live, {key: standing[key] for key in standing.keys() - reached})
         named: dict[str, int] = {}
         for crawl in crawls:
@@ -269,8 +276,9 @@ class _Comparison:
 
     def _is_at(self, plan: str, index: Index, shared: Index) -> bool:
         """Tell whether a plan is live as it was built, but for what is damaged."""
-        key = self.manifests.get(plan, "")
-        if key not in index or not self._stands(key, index[key]):
+        key = self.manifests.get(plan)
+        told = index if key is None else [key]
+        if not any(one in index and self._stands(one, index[one]) for one in told):
             return False
         wanted = {**index, **{key: shared[key] for key in shared_reach([index], shared)}}
         return not any(self._is_other(key, entry) for key, entry in wanted.items())
@@ -321,6 +329,8 @@ class _Comparison:
 
     def _extra(self, known: Iterable[str]) -> Iterator[Drift]:
         for key in self.objects.keys() - set(known):
+            if not is_manifest(key) and key.startswith(tuple(self.left_alone)):
+                continue
             yield Drift(key, Damage.EXTRA, "no live file leads to it")
 
     def _written(self, key: str, entry: Entry | None) -> Written:

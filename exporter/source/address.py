@@ -174,8 +174,13 @@ def _detail(error: DBAPIError) -> str:
 
 
 _LOGIN = ("the user name or password is wrong", "correct source.url, or the user's grants")
-_DATABASE = ("there is no such database", "correct the last part of source.url")
+_NAME = (
+    "correct the last part of source.url: it is the database's name, which Frappe keeps as "
+    "`db_name` in sites/SITE/site_config.json"
+)
+_DATABASE = ("there is no such database", _NAME)
 _DENIED = ("the user may not read that", "GRANT SELECT on the site's Memora tables to this user")
+_OTHER_DATABASE = (_DENIED[0], f"{_NAME}; or {_DENIED[1]}")
 _UNREACHABLE = (
     "the server cannot be reached",
     "check host and port in source.url, and that the server runs and lets this machine in",
@@ -190,7 +195,7 @@ _FILE = (
 
 _EXPLAINED: dict[int | str, tuple[str, str]] = {
     1040: _BUSY,
-    1044: _DENIED,
+    1044: _OTHER_DATABASE,
     1045: _LOGIN,
     1049: _DATABASE,
     1054: _CHANGED,

@@ -8,7 +8,7 @@ are looked at; the statement that the server prints may hold the hash of the pas
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import URL, Connection, func, literal_column, select, table
@@ -64,21 +64,24 @@ def check_database(url: str, extra_fields: ExtraFields, *, item_may_lack: bool) 
         existing = existing_columns(connection)
         missing = missing_report(existing, shown(parsed))
         if missing:
-            yield _missing(connection, parsed, missing)
+            yield _missing(connection, parsed, existing, missing)
         else:
             yield from _check_tables(connection, existing)
             yield from _check_columns(existing, item_may_lack=item_may_lack)
         if not is_sqlite(parsed):
-            yield from _check_privileges(connection, str(parsed.database))
+            yield from _check_privileges(connection, str(parsed.database), is_enough=not missing)
     if missing:
         return
     with open_source(url, extra_fields).view():
         yield _good("consistent view", "all tables can be read in one read-only transaction")
 
 
-def grant_statements(database: str, user: str) -> list[str]:
-    """Return what lets a user (`'name'@'host'`) read exactly what the exporter reads."""
-    return [f"GRANT SELECT ON `{database}`.`{name}` TO {user};" for name in table_names()]
+def grant_statements(database: str, user: str, names: Iterable[str] = ()) -> list[str]:
+    """Return what lets a user (`'name'@'host'`) read exactly what the exporter reads.
+
+    With names, it is of these tables only.
+    """
+    return [f"GRANT SELECT ON `{database}`.`{name}` TO {user};" for name in names or table_names()]
 
 
 def parse_grant(statement: str) -> Grant | None:
@@ -118,13 +121,16 @@ def _server(connection: Connection) -> str:
     return f"connected, server {version}"
 
 
-def _missing(connection: Connection, url: URL, missing: SourceError) -> Check:
-    """Tell of missing tables; nothing else can be said of them then."""
-    hint = missing.hint
-    if not is_sqlite(url):
-        statements = grant_statements(str(url.database), _user(connection))
-        hint += "\nif the tables are there:\n" + "\n".join(statements)
-    return Check(AREA, "tables", Health.PROBLEM, missing.message, hint)
+def _missing(connection: Connection, url: URL, existing: Columns, missing: SourceError) -> Check:
+    """Tell of missing tables; a server also hides those that the user may not read."""
+    message, hint = missing.message, missing.hint
+    tables = [name for name in table_names() if not existing[name]]
+    if tables and not is_sqlite(url):
+        message += f", or the user may not read {'it' if len(tables) == 1 else 'them'}"
+        statements = grant_statements(str(url.database), _user(connection), tables)
+        there = "table is" if len(tables) == 1 else "tables are"
+        hint += f"\nif the {there} there:\n" + "\n".join(statements)
+    return Check(AREA, "tables", Health.PROBLEM, message, hint)
 
 
 def _check_tables(connection: Connection, existing: Columns) -> Iterator[Check]:
@@ -164,13 +170,15 @@ def _absent(existing: Columns) -> Iterator[str]:
             yield from (f"{name}.{column}" for column in columns if found and column not in found)
 
 
-def _check_privileges(connection: Connection, database: str) -> Iterator[Check]:
+def _check_privileges(connection: Connection, database: str, *, is_enough: bool) -> Iterator[Check]:
+    """Tell what a user may do beyond reading; that it is just right, only where all was found."""
     lines = connection.exec_driver_sql("SHOW GRANTS FOR CURRENT_USER").scalars().all()
     parsed = [parse_grant(str(line)) for line in lines]
     more = excess([grant for grant in parsed if grant], database)
     user = _user(connection)
     if not more:
-        yield _good("privileges", f"{user} may SELECT what is read, and nothing else")
+        if is_enough:
+            yield _good("privileges", f"{user} may SELECT what is read, and nothing else")
         return
     statements = [
         "CREATE USER 'exporter'@'HOST' IDENTIFIED BY 'PASSWORD';",

@@ -72,6 +72,8 @@ class S3Options:
     """Tries of one request, the first included."""
     reference: bool = False
     """Put through boto3 too: ten times slower, and what the fast way is compared with."""
+    connect_timeout_s: int = CONNECT_TIMEOUT_S
+    read_timeout_s: int = READ_TIMEOUT_S
 
 
 class S3Store:
@@ -250,7 +252,7 @@ class S3Store:
             return self._uploads
 
     def _connect_uploads(self) -> Uploads | None:
-        client, session = self._connect(), self._session
+        client, session, options = self._connect(), self._session, self._options
         if client.meta.region_name == _NO_REGION:
             return None
         if session.get_credentials() is None:
@@ -258,9 +260,15 @@ class S3Store:
 
             raise NoCredentialsError
         return connect_uploads(
-            Connection(session, client, _authorities(self._core)),
+            Connection(
+                session,
+                client,
+                _authorities(self._core),
+                options.connect_timeout_s,
+                options.read_timeout_s,
+            ),
             self._place,
-            self._options.attempts,
+            options.attempts,
             self._concurrency,
         )
 
@@ -311,8 +319,8 @@ def _client_of(session: Session, options: S3Options, concurrency: int) -> S3Clie
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         max_pool_connections=concurrency,
-        connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
+        connect_timeout=options.connect_timeout_s,
+        read_timeout=options.read_timeout_s,
         s3={"addressing_style": "path"},
         retries={"mode": "standard", "total_max_attempts": options.attempts},
     )

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "Uploads", "connect_uploads", "takes"]
 
-CONNECT_TIMEOUT_S = 10
-TIMEOUT_S = 60
 RETRY_FOR_S = 60
 """How long one put is tried, so that a lease can be renewed between two of them (spec 5)."""
 RETRIES_AN_ATTEMPT = 4
@@ -82,8 +80,10 @@ class Connection:
 
     session: Session
     client: S3Client
-    authorities: bytes = b""
+    authorities: bytes
     """Certificates as PEM, trusted besides the system's own; empty for no more."""
+    connect_timeout_s: int
+    read_timeout_s: int
 
 
 def connect_uploads(
@@ -95,8 +95,8 @@ def connect_uploads(
 
     options: ClientConfig = {
         "allow_http": True,
-        "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
-        "timeout": timedelta(seconds=TIMEOUT_S),
+        "connect_timeout": timedelta(seconds=connection.connect_timeout_s),
+        "timeout": timedelta(seconds=connection.read_timeout_s),
         "pool_max_idle_per_host": str(concurrency),
     }
     if connection.authorities:

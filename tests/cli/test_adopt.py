@@ -5,9 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import orjson
 import pytest
 
 from exporter.demo.site import create_site
+from exporter.publish.journal import Journal, Written
+from exporter.stores.base import Attributes
+from exporter.stores.folder import FolderStore
 from tests.cli.running import CONFIG, commit_all, run
 from tests.e2e.command_line import traces_below
 
@@ -57,6 +61,35 @@ def test_what_is_wrong_is_told_and_put_right(lost: Path) -> None:
     assert not (lost / "public" / "lessons" / "nobody.json").exists()
     assert run(lost, "verify").out.startswith("nothing is wrong")
     assert run(lost, "publish").out.startswith("nothing to do")
+
+
+def test_nothing_is_published_over_files_of_a_lost_ledger(lost: Path) -> None:
+    before = traces_below(lost, without=(".git",))
+    forgotten = "the CDN store has files of an earlier release: run `exporter adopt` before "
+    assert forgotten in run(lost, "status").out
+    for command in (["publish"], ["publish", "--dry-run"], ["plan"]):
+        refused = run(lost, *command)
+        assert (refused.status, "run `exporter adopt`" in refused.err) == (3, True), command
+        assert "has files of an earlier release, such as plans/" in refused.err
+    assert traces_below(lost, without=(".git",)) == before
+    run(lost, "adopt")
+    assert forgotten not in run(lost, "status").out
+    assert run(lost, "publish").out.startswith("nothing to do")
+
+
+def test_who_wants_to_may_publish_over_them(lost: Path) -> None:
+    assert run(lost, "plan", "--allow-older").out.startswith("put     lessons/")
+    assert run(lost, "publish", "--allow-older").status == 0
+    assert run(lost, "verify").out.startswith("nothing is wrong")
+
+
+def test_a_first_publish_that_died_is_ended_and_not_refused(lost: Path) -> None:
+    left = Journal("a-run-that-died", put={"lessons/L.json": Written("", 1)})
+    FolderStore(lost / ".exporter" / "local").put(
+        "journal.json", orjson.dumps(left.to_json()), Attributes()
+    )
+    assert "an earlier release" not in run(lost, "status").out
+    assert run(lost, "publish").status == 0
 
 
 def test_a_store_without_a_plan_is_not_adopted(lost: Path) -> None:

@@ -21,6 +21,7 @@ from tests.content.memory_source import MemorySource
 from tests.core.school import lesson, override, plan, school, stage, subject, track, unit
 
 MANY = 1_800
+INTERRUPTED = "interrupted; nothing is lost, run it again"
 EXPORTER = [sys.executable, "-m", "exporter"]
 SLOW = """\
 import time
@@ -160,7 +161,7 @@ def test_ctrl_c_ends_workers_and_leaves_the_old_folder(
     process, workers = start(large)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err.strip()) == (130, "", "interrupted"), err
+    assert (process.returncode, out, err.strip()) == (130, "", INTERRUPTED), err
     assert not any(map(is_there, workers))
     assert files_in(large / "build") == standing
     assert not list(large.glob(".build.*"))

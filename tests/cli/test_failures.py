@@ -47,6 +47,11 @@ def test_every_error_has_its_kind(error: ExporterError, kind: str) -> None:
     assert validator("output-error")(told) == []
 
 
+def test_the_program_alone_prints_its_help_and_nothing_else(tmp_path: Path) -> None:
+    alone = Place(tmp_path).exporter(status=2)
+    assert (alone.out, alone.err) == ("", Place(tmp_path).exporter("--help").out)
+
+
 def test_kinds_are_those_of_the_schema() -> None:
     others = {"interrupted": click.Abort(), "bug": KeyError("x"), "usage": errors.UsageError("x")}
     for kind, error in others.items():

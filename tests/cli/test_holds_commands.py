@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -253,3 +254,25 @@ def test_what_has_nowhere_to_go_is_refused_before_the_database_is_read(
         said = run(tmp_path, command, *arguments)
         assert (said.status, why in said.err) == (2, True), (arguments, said)
         assert "reading" not in said.err
+
+
+def test_edits_by_hand_that_a_snapshot_replaces_are_named(school: Path) -> None:
+    files = sorted(school.glob("content-snapshot/subjects/**/LESSON-*.yaml"))[:7]
+    for file in files:
+        file.write_text(re.sub(r"(?m)^title: .*$", "title: Mine", file.read_text("utf-8")), "utf-8")
+    git(school, "commit", "--quiet", "--all", "--message", "By hand")
+    mine = git(school, "rev-parse", "HEAD")
+    names = [file.stem for file in files]
+    lines = run(school, "snapshot").out.split("\n")
+    assert [line for line in lines if line.startswith(("replaced", "and "))] == [
+        *(
+            f'replaced: {name} "Mine": what Test Author wrote in {mine[:12]} is not in the database'
+            for name in names[:5]
+        ),
+        "and 2 more",
+    ]
+    git(school, "reset", "--quiet", "--hard", mine)
+    report = run(school, "snapshot", "--json").report
+    told = {"doctype": LESSON, "title": "Mine", "commit": mine, "author": "Test Author"}
+    assert report["replaced"] == [{**told, "name": name} for name in names]
+    assert run(school, "snapshot", "--full", "--json").report["replaced"] == []

@@ -62,6 +62,17 @@ def test_an_attempt_of_which_nothing_came_is_told_as_one(root: Path) -> None:
     assert " 0 files put" not in told
 
 
+def test_going_back_to_a_release_that_changed_nothing_says_what_students_saw(root: Path) -> None:
+    good, _ = commits(root)
+    run(root, "publish")
+    said = run(root, "rollback", "live")
+    assert said.out.startswith("nothing to do: ")
+    assert (
+        f"students saw OTHER as of commit {good}: `exporter rollback {good} --plan OTHER`"
+        in said.err
+    )
+
+
 def test_a_plan_that_was_never_published_is_seen_by_nobody(root: Path) -> None:
     new = plan("NEW", subjects=["GONE"])
     good = school(*GOOD, new, subject())

@@ -308,6 +308,14 @@ class TestDoctor:
         ends = f"1 problem, 0 warnings, {tried} things tried, {not_tried} not tried"
         assert lines[-1] == ends
 
+    def test_commits_by_hand_need_an_identity_of_gits_own(self, school: Place) -> None:
+        school.git("config", "--remove-section", "user")
+        nobody = Place(school.root, environment={"GIT_CONFIG_GLOBAL": "/dev/null"})
+        report = nobody.exporter("doctor", "--json").report
+        told = {c["name"]: c["health"] for c in report["checks"] if c["area"] == "git"}
+        assert (told["identity"], told["identity by hand"]) == ("ok", "warning")
+        assert report["warnings"] == 1
+
     def test_an_unknown_target_is_wrong_usage(self, school: Place) -> None:
         assert "nowhere" in school.exporter("doctor", "--target", "nowhere", status=2).err
 

@@ -88,6 +88,9 @@ def test_an_unknown_target_lists_and_suggests(folder: Path) -> None:
     with pytest.raises(UsageError, match='no target "producton", only production, stag') as caught:
         load(folder, TWO).target("producton")
     assert caught.value.hint == 'did you mean "production"?'
+    with pytest.raises(UsageError) as caught:
+        load(folder, TWO).target("elsewhere")
+    assert caught.value.hint == "choose one of: production, staging; or add it under `targets`"
 
 
 @pytest.mark.parametrize("name", [None, "local"])

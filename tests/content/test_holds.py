@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.content.candidates import Replaced
 from exporter.content.holding import all_holds
 from exporter.content.repository import Repository
 from exporter.core.model import LESSON, PLAN, SUBJECT, TOPIC, UNIT
@@ -490,3 +491,67 @@ def _merge(school: SchoolRepository, way: str, branch: str, title: str) -> None:
         rebased = school.head
         school.git("switch", "--quiet", "main")
         school.git("merge", "--quiet", "--ff-only", rebased)
+
+
+def by_hand(school: SchoolRepository, new: str, subject: str = "By hand") -> str:
+    """Give lesson A another title with an editor and a commit; return the commit."""
+    file = school.folder / school.path("A.yaml")
+    file.write_text(file.read_text().replace(f"title: {school.title('A')}", f"title: {new}"))
+    return school.commit(subject)
+
+
+def test_an_edit_by_hand_that_the_database_lacks_is_told_once(school: SchoolRepository) -> None:
+    school.snapshot_of(B="B is better")
+    mine = by_hand(school, "A is mine")
+    result = school.snapshot()
+    assert result.replaced == (Replaced(A, "A is mine", mine, "Test Author"),)
+    assert (school.title("A"), result.held) == ("A is good", ())
+    school.database.edit(A, title="A is newer")
+    assert school.snapshot().replaced == ()
+
+
+def test_a_document_made_by_hand_that_the_database_lacks_is_told(school: SchoolRepository) -> None:
+    file = school.folder / school.path("A.yaml")
+    text = file.read_text().replace("name: A\n", "name: Mine\n").replace("A is good", "Mine")
+    file.with_name("Mine.yaml").write_text(text)
+    mine = school.commit("A lesson of mine")
+    assert school.snapshot().replaced == (Replaced(ref_of("Mine"), "Mine", mine, "Test Author"),)
+    assert school.title("Mine") is None
+
+
+def test_an_edit_by_hand_that_was_merged_is_told(school: SchoolRepository) -> None:
+    school.git("checkout", "--quiet", "-b", "side")
+    mine = by_hand(school, "A is mine")
+    school.git("checkout", "--quiet", "-")
+    school.snapshot_of(B="B is better")
+    school.git("merge", "--quiet", "--no-edit", "side")
+    assert [one.commit for one in school.snapshot().replaced] == [mine]
+
+
+def test_an_edit_by_hand_that_the_database_has_too_is_not_told(school: SchoolRepository) -> None:
+    by_hand(school, "A is mine")
+    school.database.edit(A, title="A is mine")
+    school.snapshot_of(B="B is better")
+    school.git("commit", "--quiet", "--allow-empty", "--message", "So that nothing is remembered")
+    school.database.edit(A, title="A is newer")
+    assert (school.snapshot().replaced, school.title("A")) == ((), "A is newer")
+
+
+@pytest.mark.parametrize("between", [True, False], ids=["looked at", "straight on"])
+def test_a_rollback_that_the_database_leaves_behind_is_not_told(
+    school: SchoolRepository, between: bool
+) -> None:
+    bad = school.snapshot_of(A="A is bad")
+    school.git("revert", "--no-edit", bad)
+    if between:
+        assert (school.snapshot().replaced, school.title("A")) == ((), "A is good")
+    school.database.edit(A, title="A is mended")
+    assert (school.snapshot().replaced, school.title("A")) == ((), "A is mended")
+
+
+def test_a_first_snapshot_that_a_person_committed_is_no_edit_by_hand(
+    school: SchoolRepository,
+) -> None:
+    school.git("commit", "--quiet", "--amend", "--message", "The first content, by me")
+    school.database.edit(A, title="A is newer")
+    assert (school.snapshot().replaced, school.title("A")) == ((), "A is newer")

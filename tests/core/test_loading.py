@@ -67,7 +67,8 @@ def test_an_unreadable_file_is_told_and_its_nearest_readable_ancestor_is_the_anc
             "E101",
             LESSON_FILE,
             "not YAML",
-            "mend the YAML, or restore the file with `git checkout -- FILE`",
+            "mend the YAML, or find a good version with `git log -- FILE` and bring it back with "
+            "`git checkout COMMIT -- FILE`",
             line=3,
             ref=(LESSON, "L"),
             anchors=((TOPIC, "O"),),

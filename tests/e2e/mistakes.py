@@ -265,6 +265,20 @@ DATABASE = {
         ("source.url: must be a database URL", "mysql+pymysql://"),
         _url("site db"),
     ),
+    "a path in the place of a URL": Mistake(
+        _nothing,
+        ("snapshot",),
+        2,
+        ("source.url: must be a database URL", "try: for a SQLite file write sqlite:////srv/a.db"),
+        _url("/srv/a.db"),
+    ),
+    "a piece of a URL that looks like a path": Mistake(
+        _nothing,
+        ("snapshot",),
+        2,
+        ("source.url: must be a database URL", "mysql+pymysql://"),
+        _url(f"/reader:{PASSWORD}@db/site"),
+    ),
     "another kind of database": Mistake(
         _nothing,
         ("snapshot",),

@@ -60,10 +60,11 @@ def test_the_demo_tells_what_really_happened(tmp_path: Path) -> None:
 
 def test_the_demo_starts_again_in_its_own_folder(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    place.exporter("demo", "site", "--lessons", "20")
+    assert place.exporter("demo", "site", "--lessons", "20").err == ""
     first = Place(tmp_path / "site").git("rev-list", "--count", "HEAD")
     (tmp_path / "site" / "left-behind.txt").write_text("from the first time", "utf-8")
-    place.exporter("demo", "site", "--lessons", "20")
+    again = place.exporter("demo", "site", "--lessons", "20")
+    assert again.err == "site was made by an earlier demo: made anew\n"
     assert Place(tmp_path / "site").git("rev-list", "--count", "HEAD") == first
     assert not (tmp_path / "site" / "left-behind.txt").exists()
 

@@ -190,6 +190,45 @@ def test_damage_is_named_and_put_right_by_the_next_publish(
         assert stored.info.attributes.content_type == "application/json; charset=utf-8"
 
 
+@pytest.mark.parametrize("rules", ["stable", "hashed"])
+@pytest.mark.parametrize("body", [None, b'{"plan_id": "ON'], ids=["missing", "cut off"])
+def test_a_plan_without_its_manifest_loses_nothing(
+    schools: SchoolRepository, rules: str, body: bytes | None
+) -> None:
+    place, target = schools.workspace("f", RULES[rules]), Target(schools)
+    publish_all(target, place, [BASE, EDITED])
+    live, before = live_of(target.ledger.live().release), target.cdn.bodies
+    lose_state(target)
+    manifest = "plans/ONE/manifest.json"
+    if body is None:
+        target.cdn.delete([manifest])
+    else:
+        target.cdn.put(manifest, body, Attributes("application/json"))
+    found, release = adopt_in(target, place)
+    assert [key for _, key in drift(found)] == [manifest]
+    assert live_of(release)["plans"].keys() == live["plans"].keys()
+    assert release.plans["ONE"].files == live["plans"]["ONE"][2]
+    target.publish(schools.commit(BAD), PublishOptions(), place)
+    assert before.keys() <= target.cdn.bodies.keys(), "a plan that cannot be built lost its files"
+    target.publish(schools.commit(EDITED), PublishOptions(), place)
+    assert whole_plans(target.cdn.bodies).keys() == whole_plans(before).keys()
+    assert broken_links(target.cdn.bodies) == []
+
+
+def test_what_is_left_of_a_plan_that_nothing_explains_is_not_deleted(
+    schools: SchoolRepository,
+) -> None:
+    place, target = schools.workspace(), Target(schools)
+    publish_all(target, place, [BASE, BAD])
+    lose_state(target)
+    gone = [key for key in target.cdn.bodies if key.endswith("/manifest.json")][:1]
+    target.cdn.delete(gone)
+    left = set(target.cdn.bodies)
+    adopt_in(target, place)
+    target.publish(schools.commit(BAD), PublishOptions(), place)
+    assert left <= target.cdn.bodies.keys()
+
+
 @pytest.mark.parametrize("hashed", [False, True])
 @pytest.mark.parametrize("after", [SHRUNK, without(EDITED, "TWO"), BAD])
 def test_a_publish_that_died_and_lost_its_journal_is_ended_by_the_next_one(

@@ -197,6 +197,33 @@ class TestWithARealBucket:
         }
         assert list(ward.cdn.list()) == []
 
+    def test_a_service_that_gives_no_answer_is_asked_and_told_once(self, ward: Ward) -> None:
+        nowhere = "http://127.0.0.1:9"
+        options = S3Options(nowhere, attempts=1)
+        ward.target = replace(ward.target, s3=S3(nowhere, "auto"))
+        ward.cdn, ward.state = (S3Store("b", prefix, options, 4) for prefix in ("cdn", "state"))
+        checks = ward.checks()
+        assert {name: check.health for name, check in checks.items()} == {
+            "conditional writes": Health.PROBLEM,
+            "CDN store": Health.UNTRIED,
+            "purge": Health.UNTRIED,
+            "clock": Health.UNTRIED,
+            "media": Health.UNTRIED,
+        }
+        assert "could not put probes/t0ken.txt" in checks["conditional writes"].message
+        for name in ("CDN store", "media"):
+            assert checks[name].message == f"{nowhere} gave no answer, as said above"
+
+    def test_without_keys_the_put_is_told_and_not_the_tidying_up(
+        self, ward: Ward, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+        check = ward.checks()["CDN store"]
+        assert check.health is Health.PROBLEM
+        assert "could not put probes/t0ken.json: Unable to locate credentials" in check.message
+
     def test_wrong_signing_keys_are_a_problem(self, ward: Ward) -> None:
         wrong = {"MEDIA_AWS_ACCESS_KEY_ID": "nobody", "MEDIA_AWS_SECRET_ACCESS_KEY": "s3cret-one"}
         ward.environ = {**ward.environ, **wrong}

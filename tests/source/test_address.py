@@ -167,3 +167,13 @@ def test_a_driver_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(SourceError, match="MySQLdb is not installed") as caught:
         open_engine(parse_url(f"mysql+mysqldb://reader:{SECRET}@db/site"))
     assert "exporter[mysqlclient]" in caught.value.hint
+
+
+def test_a_database_of_another_name_says_where_frappe_keeps_it(mariadb: MariaDBServer) -> None:
+    """The server does not say whether a database is there that the user may not use: 1044."""
+    user = f"'nowhere'@'127.0.0.1' IDENTIFIED BY '{SECRET}'"
+    mariadb.execute(f"CREATE OR REPLACE USER {user}")
+    error = failure(tcp(mariadb, "no_such_site", username="nowhere", password=SECRET))
+    assert "1044" in error.message
+    for said in (error.hint, failure(mariadb.tcp_url("no_such_site")).hint):
+        assert "`db_name` in sites/SITE/site_config.json" in said

@@ -77,9 +77,25 @@ def test_a_user_without_grants_is_told_the_statements(
     first, *others = grant_statements(mariadb_database.name, account)
     mariadb_database.server.execute(first)
     found = checks(url)
+    assert list(found) == ["connection", "tables"]
     assert found["tables"].health is Health.PROBLEM
     assert "table `tabMemora Lesson`" in found["tables"].message
-    assert "\n".join([first, *others]) in found["tables"].hint
+    assert found["tables"].message.endswith(", or the user may not read them")
+    assert found["tables"].hint.endswith("\nif the tables are there:\n" + "\n".join(others))
+
+
+def test_a_table_that_was_revoked_is_told_alone(
+    mariadb_database: MariaDBDatabase, reader: tuple[str, str]
+) -> None:
+    url, account = reader
+    statements = grant_statements(mariadb_database.name, account)
+    (track,) = [one for one in statements if "`tabMemora Track`" in one]
+    mariadb_database.server.execute(*[one for one in statements if one != track])
+    found = checks(url)
+    assert list(found) == ["connection", "tables"]
+    lacks = "the database lacks table `tabMemora Track`, or the user may not read it"
+    assert found["tables"].message.endswith(lacks)
+    assert found["tables"].hint.endswith(f"\nif the table is there:\n{track}")
 
 
 def test_a_user_who_may_read_everything_is_warned_of(mariadb_database: MariaDBDatabase) -> None:
