@@ -84,7 +84,6 @@ def broken_rules(document: Expansion, problems: Collection[Problem], root: Path)
         *_addressing(sound("publish"), sound("build")),
         *_buckets(targets),
         *_stores(targets, root),
-        *_shared_stores(targets, root),
     )
     return [
         replace(problem, late=any(_decides(place, problem) for place in document.references))
@@ -194,25 +193,6 @@ def _stores(targets: Mapping[str, dict[str, Any]], root: Path) -> Iterator[Probl
                 ("targets", name, "state"),
                 "must be apart from `store`: what is in the state store is not for readers",
                 hint="use a bucket or a folder of its own",
-            )
-
-
-def _shared_stores(targets: Mapping[str, dict[str, Any]], root: Path) -> Iterator[Problem]:
-    """Find targets with one CDN store and two ledgers: each would delete what the other put."""
-    first: dict[tuple[str, str], tuple[str, str]] = {}
-    for name, target in targets.items():
-        if not target:
-            continue
-        endpoint = str(target.get("s3", {}).get("endpoint_url", ""))
-        state = _location(target["state"], root)
-        owner, its_state = first.setdefault(
-            (endpoint, _location(target["store"], root)), (name, state)
-        )
-        if state != its_state:
-            yield Problem(
-                ("targets", name, "store"),
-                f"is the store of target {owner!r} too: either would delete what the other put",
-                hint="give each target a bucket, a prefix or a folder of its own",
             )
 
 

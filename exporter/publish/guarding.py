@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from exporter.content.deepening import find_or_fetch, is_ancestor_at_all
 from exporter.content.reading import plans_at
@@ -10,7 +11,7 @@ from exporter.content.repository import Commit, Repository
 from exporter.core.addressing import is_manifest
 from exporter.core.release import Outcome, PlanState
 from exporter.core.wording import near
-from exporter.errors import Refused, UsageError
+from exporter.errors import Refused, StoreError, UsageError
 from exporter.publish.journal import Written
 from exporter.publish.ledger import Ledger, LiveState, Noted
 from exporter.publish.prepared import Prepared, PublishOptions, Workspace
@@ -61,12 +62,15 @@ def refuse_other_store(ledger: Ledger, live: LiveState, hint: str = _OWN_STATE) 
 def forgotten_manifest(cdn: ObjectStore, workspace: Workspace, commit: Commit) -> str:
     """Return a manifest of the commit's first plans that stands on the CDN store; empty for none.
 
-    Where nothing is live and nothing unfinished, it says that the ledger was lost.
+    Where nothing is live and nothing unfinished, it says that the ledger was lost. A store that
+    tells nothing (some keys may only write) is no reason to refuse: the first put says why.
     """
     plans = plans_at(workspace.repository, commit, workspace.folder, workspace.extra_fields)
     paths = sorted(path for path, plan in plans if plan.flag("is_published"))
     keys = (f"{path.removesuffix('.yaml')}/manifest.json" for path in paths[:MANIFESTS_LOOKED_FOR])
-    return next((key for key in keys if cdn.head(key)), "")
+    with suppress(StoreError):
+        return next((key for key in keys if cdn.head(key)), "")
+    return ""
 
 
 def refuse_forgotten_files(

@@ -192,18 +192,6 @@ def test_the_state_store_is_apart_from_what_readers_see(
         config.target()
 
 
-def test_two_targets_have_two_stores(folder: Path) -> None:
-    one, two = {"store": "public", "state": "one"}, {"store": "./public/", "state": "two"}
-    expected = (
-        "exporter.yaml:1: targets.b.store: "
-        "is the store of target 'a' too: either would delete what the other put"
-    )
-    assert refusal(folder, json.dumps({"targets": {"a": one, "b": two}})) == [expected]
-    bucket = {"store": "s3://cdn", "s3": {"endpoint_url": "https://one.example"}, "state": "one"}
-    other = {**bucket, "s3": {"endpoint_url": "https://two.example"}, "state": "two"}
-    load(folder, json.dumps({"targets": {"a": bucket, "b": other, "c": bucket}}))
-
-
 def test_stores_that_only_look_alike_are_apart(folder: Path) -> None:
     for store, state in (("s3://cdn", "s3://cdn-state"), ("public", "public-state")):
         text = json.dumps({"targets": {"t": {"store": store, "state": state}}})
