@@ -102,7 +102,9 @@ class Window:
 
     def go(self, *ids: str) -> None:
         """Open a plan, or a node by the ids that lead down to it."""
-        self.page.goto(f"{self.address}#/{'/'.join(quote(one, safe='') for one in ids)}")
+        address = f"#/{'/'.join(quote(one, safe='') for one in ids)}"
+        self.page.goto(self.address + address)
+        expect(self.page.locator("main")).to_have_attribute("data-shows", address)
         self.settled()
 
     def settled(self) -> None:

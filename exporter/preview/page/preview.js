@@ -51,7 +51,8 @@ function page() {
 /** Show what the address says. */
 async function show() {
   const turn = (state.shown += 1);
-  const [id, ...ids] = location.hash.replace(/^#\/?/, "").split("/").filter(Boolean).map(decodeURIComponent);
+  const address = location.hash;
+  const [id, ...ids] = address.replace(/^#\/?/, "").split("/").filter(Boolean).map(decodeURIComponent);
   const { plans } = state.site;
   const about = plans.find((plan) => plan.id === id) ?? plans.find((plan) => plan.is_published) ?? plans[0];
   if (!about) {
@@ -70,8 +71,10 @@ async function show() {
     document.title = `${visible(path.at(-1)?.title ?? about.title)} – Preview`;
     part("main").scrollTop = 0;
   } catch (error) {
+    if (turn !== state.shown) return;
     fill(part("main"), notice("problem", visible(error.message)));
   }
+  part("main").dataset.shows = address;
 }
 
 async function usePlan(about) {
