@@ -33,7 +33,7 @@ reference: .venv/dev-installed ## write the generated schemas and pages of docs/
 .PHONY: test
 test: .venv/dev-installed ## all tests, against a real git, MariaDB and S3 server
 	.ci/install-servers
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal  # neighbours stay together, and share what a module makes
 
 .PHONY: bench
 bench: .venv/dev-installed .venv-bench/installed ## measure everything beside its peers, 50,000 lessons

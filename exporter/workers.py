@@ -57,15 +57,19 @@ class Workers:
         work: Callable[[C], R],
         chunks: Sequence[C],
         weigh: Callable[[C], int] = len,
+        *,
+        are_alike: bool = False,
     ) -> list[R]:
         """Return the result of each chunk, in their order.
 
-        `weigh` gives the work of a chunk, in units of what a lesson's file takes.
+        `weigh` gives the work of a chunk, in units of what a lesson's file takes. Where chunks
+        that follow one another `are_alike`, each worker stays among neighbours, to make use of
+        what it knows of the last one.
 
         Raises:
             OutsideError: a worker was killed.
         """
-        return list(self.each(what, work, chunks, weigh))
+        return list(self._each(what, work, chunks, weigh, are_alike=are_alike))
 
     def each(
         self,
@@ -75,10 +79,23 @@ class Workers:
         weigh: Callable[[C], int] = len,
     ) -> Iterator[R]:
         """Yield the result of each chunk, in their order, as soon as it is there; see `run`."""
+        return self._each(what, work, chunks, weigh, are_alike=False)
+
+    def _each(
+        self,
+        what: str,
+        work: Callable[[C], R],
+        chunks: Sequence[C],
+        weigh: Callable[[C], int],
+        *,
+        are_alike: bool,
+    ) -> Iterator[R]:
         total = sum(map(len, chunks))
         processes = min(self.jobs, len(chunks), sum(map(weigh, chunks)) // self.worth)
         if processes > 1:
-            results = _shared_out(work, chunks, processes, self.start)
+            places = len(chunks) if are_alike else 0
+            firsts = [places * number // processes for number in range(processes)]
+            results = _shared_out(work, chunks, firsts, self.start)
         else:
             results = ((number, work(chunk)) for number, chunk in enumerate(chunks))
         found: dict[int, R] = {}
@@ -104,23 +121,28 @@ def worthwhile_jobs() -> int:
 
 
 def _shared_out(
-    work: Callable[[C], R], chunks: Sequence[C], processes: int, start: str
+    work: Callable[[C], R], chunks: Sequence[C], firsts: Sequence[int], start: str
 ) -> Generator[tuple[int, R]]:
-    """Yield the results with their chunks' numbers as they come."""
+    """Yield the results with their chunks' numbers as they come.
+
+    There is a process for each of `firsts`, the number of the chunk that it begins with.
+    """
     crew: dict[Connection[Any, Any], BaseProcess] = {}
-    waiting = iter(range(len(chunks)))
+    turns: dict[Connection[Any, Any], Iterator[int]] = {}
+    taken: set[int] = set()
     try:
         gc.freeze()  # a collection would touch, and so copy, what forked workers share
-        for _ in range(processes):
+        for first in firsts:
             connection, process = _hire(work, chunks, start)
             crew[connection] = process
+            turns[connection] = _turns(first, len(chunks), taken)
         for connection in [*crew, *crew]:  # two for each: nobody waits for the next one
-            _send_next(connection, waiting)
+            _send_next(connection, turns[connection])
         for _ in chunks:
             ready = wait(list(crew))
             connection = next(one for one in crew if one in ready)
             number, result = _received(connection, crew[connection])
-            _send_next(connection, waiting)
+            _send_next(connection, turns[connection])
             yield number, result
     finally:
         gc.unfreeze()
@@ -128,6 +150,14 @@ def _shared_out(
             process.terminate()
             process.join()
             connection.close()
+
+
+def _turns(first: int, count: int, taken: set[int]) -> Iterator[int]:
+    """Yield the numbers from the first one on, and then those before it, that nobody took."""
+    for number in (*range(first, count), *range(first)):
+        if number not in taken:
+            taken.add(number)
+            yield number
 
 
 def _hire(

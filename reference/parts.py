@@ -196,6 +196,7 @@ DEFINITIONS: Mapping[str, Schema] = {
         files_deleted=number("How many files were deleted"),
         urls_to_purge=number("How many URLs or prefixes the CDN was to forget"),
         store=text("The store of its files; empty in records of older exporters"),
+        precedent=text("The earlier release of which files were taken as they stood; may be empty"),
     ),
     "origin": objects(
         "Where a value stands, and who wrote it",

@@ -14,13 +14,22 @@ from exporter.build.encoding import encode, stamped, with_stamp
 from exporter.build.inspection import CheckRules, Inspection
 from exporter.build.schemas import validator
 from exporter.core.addressing import hashed_key, plain_key
-from exporter.core.artifacts import Artifact, Draft, Entry, Index, Kind, next_version, url_of
+from exporter.core.artifacts import (
+    Artifact,
+    Draft,
+    Entry,
+    Index,
+    Kind,
+    Rules,
+    next_version,
+    url_of,
+)
 from exporter.core.checks import breadcrumb
 from exporter.core.findings import Finding, Pointer
 from exporter.core.model import LESSON, PLAN, Document, Ref
 from exporter.core.search import Entries
 
-__all__ = ["Bench", "Order", "Problem", "Sink", "Stamps", "nothing_live"]
+__all__ = ["Bench", "Order", "Problem", "Sink", "Stamps", "nothing_live", "targets_of"]
 
 LARGE_FILE_BYTES = 10_000_000
 
@@ -62,6 +71,16 @@ class Stamps:
         return written[1] if written[0] == digest else max(version, written[1] + 1)
 
 
+Targets = Mapping[str, tuple[str, int]]
+"""What links can lead to, by draft's key: the file's own key and version."""
+
+
+def targets_of(index: Index, rules: Rules) -> dict[str, tuple[str, int]]:
+    """Return files that are there as what links can lead to."""
+    plain = plain_key if rules.hashed else str
+    return {plain(key): (key, entry.version) for key, entry in index.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What every bench works by: fit for pickling where the sink and the stamps are."""
@@ -72,7 +91,7 @@ class Order:
     sink: Sink
     showing: Mapping[Ref, tuple[str, ...]]
     """The plans to be built that show each document."""
-    shared: Index = field(default_factory=dict)
+    shared: Targets = field(default_factory=dict)
     """The sound shared files, once they are made."""
     forms: dict[tuple[object, ...], _Form] = field(default_factory=dict)
     """What was made already of drafts that are alike; each process has its own."""
@@ -81,22 +100,22 @@ class Order:
     """Of subjects, by identity, whether all shared files that they lead to are there."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Form:
-    """A file with its stamp blank."""
+    """A file as it was asked for last, at first with its stamp blank: in one copy, not in two."""
 
     digest: str
     data: bytes
     links: tuple[str, ...]
     lessons: int
     problems: tuple[Problem, ...]
-    stamped: dict[int, bytes] = field(default_factory=dict)
+    version: int | None = None
 
     def at(self, version: int) -> bytes:
-        """Return the file with a version: the same object each time."""
-        if version not in self.stamped:
-            self.stamped[version] = stamped(self.data, version)
-        return self.stamped[version]
+        """Return the file with a version: the same object as long as that is the same."""
+        if version != self.version:
+            self.data, self.version = stamped(self.data, version, self.version), version
+        return self.data
 
 
 class Bench:
@@ -105,15 +124,12 @@ class Bench:
     def __init__(self, order: Order) -> None:
         self.order = order
         self.made: dict[str, tuple[str, int]] = {}
-        """What links can lead to, by draft: its key and version."""
+        """What links can lead to beside the shared files."""
         self.findings: list[Finding] = []
-        self.add(order.shared)
 
     def add(self, index: Index) -> None:
         """Let files that are there already be linked to."""
-        hashed = self.order.rules.rules.hashed
-        for key, entry in index.items():
-            self.made[plain_key(key) if hashed else key] = (key, entry.version)
+        self.made.update(targets_of(index, self.order.rules.rules))
 
     def make(self, draft: Draft, plan: str | None) -> tuple[Artifact, Sequence[Problem]]:
         """Return a draft's file, with the problems that it shows."""
@@ -132,10 +148,11 @@ class Bench:
         if known:
             return known
         links: list[str] = []
-        rules = self.order.rules.rules
+        rules, shared = self.order.rules.rules, self.order.shared
 
         def link(key: str, *, versioned: bool = True) -> str:
-            final, version = self.made[key] if versioned else (key, None)
+            target = (self.made.get(key) or shared[key]) if versioned else (key, None)
+            final, version = target
             links.append(final)
             return url_of(final, version, rules)
 

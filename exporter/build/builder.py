@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
-from exporter.build.bench import Bench, Order, Sink, Stamps
+from exporter.build.bench import Bench, Order, Sink, Stamps, targets_of
 from exporter.build.inspection import CheckRules, Inspection
 from exporter.core.access import Node, PlanView
 from exporter.core.artifacts import Artifact, Draft, Entry, Index
@@ -64,13 +64,14 @@ def build(
     order = Order(replace(inspection, located=list), rules, stamps, sink, _showing(views))
     made = [*_build_shared(order, workers)]
     shared = {key: entry for one in made for key, entry in one.entries.items()}
-    order = replace(order, shared=shared)
-    made_plans = workers.run("plans", partial(_make_plan, order), [(v,) for v in views], _weight)
-    pairs = zip(views, made_plans, strict=True)
-    plans: dict[str, Index] = {view.plan.name: one.entries for view, one in pairs if one.is_sound}
+    order = replace(order, shared=targets_of(shared, rules.rules))
+    made_plans = _made_plans(order, workers)
+    plans: dict[str, Index] = {
+        name: one.entries for name, one in made_plans.items() if one.is_sound
+    }
     needed = shared_reach(plans.values(), shared)
     kept = {key: entry for key, entry in shared.items() if key in needed}
-    findings = [finding for one in (*made, *made_plans) for finding in one.findings]
+    findings = [finding for one in (*made, *made_plans.values()) for finding in one.findings]
     return Built(plans, kept, tuple(inspection.located(findings)))
 
 
@@ -163,6 +164,16 @@ def _check_lessons(order: Order, names: Sequence[str]) -> tuple[list[Finding], s
     return bench.findings, faulty
 
 
+def _made_plans(order: Order, workers: Workers) -> dict[str, _Made]:
+    """Make the files of all plans; those that list the same subjects one after another."""
+    views = order.inspection.buildable
+    near = sorted(views, key=lambda view: sorted(one.name for one in view.subjects))
+    make = partial(_make_plan, order)
+    made = workers.run("plans", make, [(one,) for one in near], _weight, are_alike=True)
+    by_name = {view.plan.name: one for view, one in zip(near, made, strict=True)}
+    return {view.plan.name: by_name[view.plan.name] for view in views}
+
+
 def _make_plan(order: Order, views: Sequence[PlanView]) -> _Made:
     """Make a plan's own files; none where a shared one that it leads to is not sound."""
     (view,), inspection, bench = views, order.inspection, Bench(order)
@@ -179,7 +190,7 @@ def _make_plan(order: Order, views: Sequence[PlanView]) -> _Made:
     )
     entries = {key: one for stands in files.standing.values() for key, one in stands.files.items()}
     bench.add(entries)
-    sound = all(_leads_to_sound(order, bench, files, subject) for subject in view.subjects)
+    sound = all(_leads_to_sound(order, files, subject) for subject in view.subjects)
     for draft in plan_drafts(files) if sound else ():
         artifact, problems = bench.make(draft, name)
         sound = not bench.report(view.plan, problems, (name,)) and sound
@@ -197,11 +208,11 @@ def _lessons_below(subjects: Sequence[Node]) -> int:
     return sum(1 for subject in subjects for _ in subject.lessons())
 
 
-def _leads_to_sound(order: Order, bench: Bench, files: PlanFiles, subject: Node) -> bool:
+def _leads_to_sound(order: Order, files: PlanFiles, subject: Node) -> bool:
     """Tell whether all shared files that a subject leads to are there; asked once of each."""
     known = order.sound.get(id(subject))
     if known is None:
-        known = all(key in bench.made for key in _shared_keys(files, subject))
+        known = all(key in order.shared for key in _shared_keys(files, subject))
         order.sound[id(subject)] = known
     return known
 

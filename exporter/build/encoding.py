@@ -47,11 +47,16 @@ def body_digest(payload: Mapping[str, object]) -> str:
     return hashlib.sha256(encode(_with_stamp(payload, 0, ""))).hexdigest()
 
 
-def stamped(data: bytes, version: int) -> bytes:
-    """Return the bytes of a file given those with its stamp blank: what `with_stamp` encodes to."""
-    return data.replace(
-        BLANK, b'"version":%d,"generated_at":"%s"' % (version, instant(version).encode()), 1
-    )
+def stamped(data: bytes, version: int, before: int | None = None) -> bytes:
+    """Return the bytes of a file given those with its stamp blank: what `with_stamp` encodes to.
+
+    `before` is the version that they have, where the stamp is not blank.
+    """
+    return data.replace(BLANK if before is None else _stamp(before), _stamp(version), 1)
+
+
+def _stamp(version: int) -> bytes:
+    return b'"version":%d,"generated_at":"%s"' % (version, instant(version).encode())
 
 
 def with_stamp(payload: Mapping[str, object], version: int) -> dict[str, object]:

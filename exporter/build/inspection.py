@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from functools import partial
 
+from exporter.build.rules import CheckRules
 from exporter.content.reading import Content
 from exporter.core.access import PlanView, Viewer, listed_subjects, view_plan
 from exporter.core.artifacts import Rules
@@ -15,7 +16,7 @@ from exporter.core.checks import (
     in_path_order,
     with_breadcrumb,
 )
-from exporter.core.findings import Finding, Severities
+from exporter.core.findings import Finding
 from exporter.core.keys import PlanKeys, SharedKeys, lesson_keys, plan_keys, unit_keys
 from exporter.core.model import CURRICULUM, LESSON, PLAN, SUBJECT, UNIT, Document, Ref
 from exporter.core.monolithic import shown_by
@@ -42,15 +43,6 @@ __all__ = [
     "inspect_part",
     "shared_keys",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class CheckRules:
-    """The configuration that checks and builds go by."""
-
-    rules: Rules = field(default_factory=Rules)
-    severities: Severities = field(default_factory=Severities)
-    credential_patterns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,8 +119,10 @@ def _tell(session: Session, found: Recognised, release: str | None) -> None:
     out(f"{would} {files} of {plans} as commit {found.commit.sha[:12]}", bold=True)
     if found.is_whole:
         out("everything is as that commit makes it")
-    else:
-        out(
-            f"{same} of {plans} as in that commit, and wrong on the CDN: "
-            f"{counted(len(found.drift), 'object')}; `exporter publish` puts it right"
-        )
+        return
+    out(f"as that commit makes them: {found.same:,} of {files}, {same:,} of {plans}")
+    if not same:
+        out("no plan is: is that the commit that was live? Without --commit it is found", fg="red")
+    out(
+        f"wrong on the CDN: {counted(len(found.drift), 'object')}; `exporter publish` puts it right"
+    )

@@ -6,10 +6,11 @@ import json
 
 import click
 
-from exporter.cli.session import Session, is_terminal, pass_session
+from exporter.cli.session import OpenTarget, Session, is_terminal, pass_session
+from exporter.cli.standing import sharing_targets
 from exporter.cli.usage import Command, json_option
 from exporter.core.wording import counted
-from exporter.errors import UsageError
+from exporter.errors import Refused, UsageError
 
 __all__ = ["command"]
 
@@ -22,7 +23,7 @@ __all__ = ["command"]
     },
     ends={
         2: "It was not confirmed.",
-        3: "Another publish is at work, or the target's `store` was changed.",
+        3: "Another publish is at work, the `store` was changed, or another target has it too.",
     },
 )
 @click.option("--target", metavar="NAME", required=True, help="The target that is taken down.")
@@ -37,6 +38,7 @@ def command(session: Session, *, target: str, confirm: str | None, as_json: bool
     from exporter.publish.destroying import destroy
 
     opened = session.open_target(target)
+    _refuse_shared(opened, sharing_targets(session, opened))
     _require_confirmation(opened.target.name, opened.cdn.label, confirm)
     done = destroy(opened.cdn, opened.ledger, opened.purger, session.new_run(), session.say)
     if as_json:
@@ -53,6 +55,22 @@ def command(session: Session, *, target: str, confirm: str | None, as_json: bool
     if done.purge_error:
         session.say(f"not purged: {done.purge_error}; caches forget the files by themselves")
     return 4 if done.purge_error else 0
+
+
+def _refuse_shared(opened: OpenTarget, others: list[str]) -> None:
+    """Refuse to delete the files of another target, of which this one's ledger knows nothing.
+
+    Raises:
+        Refused: there is one with the same `store` and another `state`.
+    """
+    if others:
+        name, label = opened.target.name, opened.cdn.label
+        raise Refused(
+            f"destroying target {name} would delete the files of target {', '.join(others)}, of "
+            f"which the `store` is {label} too",
+            hint=f"to end {name} alone, delete its state store {opened.ledger.store.label} and "
+            "take it out of exporter.yaml; to delete the files as well, take the other out first",
+        )
 
 
 def _require_confirmation(name: str, label: str, confirm: str | None) -> None:

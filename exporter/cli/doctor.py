@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from exporter.cli.session import Session, pass_session
+from exporter.cli.standing import sharing_targets
 from exporter.cli.usage import Command, json_option
 from exporter.core.wording import counted
 
@@ -106,7 +107,8 @@ def _of_target(session: Session, name: str, silent: set[str]) -> Iterator[Check]
 
     opened = session.open_target(name, is_trial=True)
     media = session.config.media
-    patient = Patient(opened.target, opened.cdn, opened.ledger.store, opened.purger, media)
+    others = tuple(sharing_targets(session, opened))
+    patient = Patient(opened.target, opened.cdn, opened.ledger.store, opened.purger, media, others)
     yield from check_target(patient, replace(session.check_up(), silent=silent))
     if opened.target.state.startswith("s3:") and patient.service in silent:
         return

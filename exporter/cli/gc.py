@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from exporter.core.release import Kept
     from exporter.publish.collecting import Collection
-    from exporter.publish.publisher import Published
+    from exporter.publish.prepared import Published
 
 __all__ = ["command"]
 

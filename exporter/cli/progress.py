@@ -101,12 +101,13 @@ class CountedSource:
 class _CountedView:
     def __init__(self, view: View, tell: progress.Progress) -> None:
         self.identity = view.identity
+        self.sums = view.sums
         self.digests = view.digests
         self.size = view.size
         self._view = view
         self._tell = tell
 
-    def everything(self) -> Iterator[tuple[Document, str | None]]:
+    def everything(self) -> Iterator[tuple[Document, int | None]]:
         total = self._view.size()
         for done, found in enumerate(self._view.everything(), start=1):
             self._tell("documents read", done, max(done, total))

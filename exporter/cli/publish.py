@@ -14,12 +14,12 @@ from exporter.cli.usage import Command, json_option, plan_option, target_option
 from exporter.core.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from exporter.core.release import Outcome
     from exporter.publish.planning import Prepared, PublishOptions
+    from exporter.publish.prepared import Published
     from exporter.publish.proof import Proof
-    from exporter.publish.publisher import Published
 
 __all__ = ["command", "prepare_publish", "publish_ref", "show_steps"]
 
@@ -101,22 +101,19 @@ def publish_ref(
 ) -> int:
     """Publish a ref to a target and tell what was done; the exit status."""
     from exporter.cli.actions import annotate_unseen
-    from exporter.publish.guarding import refuse_forgotten_files
-    from exporter.publish.planning import prepare
     from exporter.stores.folder import FolderStore
 
-    _tell_uncommitted(session, ref)
     if isinstance(opened.cdn, FolderStore):
         annotate_unseen(opened.target.store)
-    run, publisher = session.new_run(), opened.publisher
-    commit, workspace = session.resolve(ref), session.workspace
-    prepared = prepare(
-        workspace, opened.ledger, commit, options, lambda: publisher.refuse_if_busy(run)
+    run = session.new_run()
+    prepared = prepare_publish(
+        session, opened, ref, options, lambda: opened.publisher.refuse_if_busy(run)
     )
-    refuse_forgotten_files(opened.cdn, opened.ledger, workspace, prepared, options)
     if prepared.is_nothing:
         return _tell_nothing(session, opened, prepared, as_json=as_json)
-    published = publisher.publish(prepared, run)
+    if prepared.precedent:
+        session.say(f"going back to release {prepared.precedent}: its files stand, and are taken")
+    published = opened.publisher.publish(prepared, run)
     if options.shards:
         forget_shards(session, opened, prepared, options.shards)
     proof = _prove(session, opened, published)
@@ -127,16 +124,21 @@ def publish_ref(
 
 
 def prepare_publish(
-    session: Session, opened: OpenTarget, ref: str, options: PublishOptions
+    session: Session,
+    opened: OpenTarget,
+    ref: str,
+    options: PublishOptions,
+    before_work: Callable[[], None] = lambda: None,
 ) -> Prepared:
-    """Work out what publishing a ref to a target means."""
+    """Work out what publishing a ref to a target means; `before_work` may refuse to build it."""
+    from exporter.cli.uncommitted import uncommitted_told
     from exporter.publish.guarding import refuse_forgotten_files
     from exporter.publish.planning import prepare
 
-    _tell_uncommitted(session, ref)
-    workspace = session.workspace
-    prepared = prepare(workspace, opened.ledger, session.resolve(ref), options)
-    refuse_forgotten_files(opened.cdn, opened.ledger, workspace, prepared, options)
+    with uncommitted_told(session, ref):
+        commit, workspace = session.resolve(ref), session.workspace
+        prepared = prepare(workspace, opened.ledger, commit, options, before_work)
+        refuse_forgotten_files(opened.cdn, opened.ledger, workspace, prepared, options)
     return prepared
 
 
@@ -167,44 +169,24 @@ def show_steps(session: Session, opened: OpenTarget, prepared: Prepared, *, as_j
     return _status(prepared.outcomes)
 
 
-def _tell_uncommitted(session: Session, ref: str) -> None:
-    """Say what is in no commit yet: content is left out, the configuration is used all the same."""
-    if session.quiet:
-        return
-    if name := _changed_settings(session):
-        session.say(f"{name} is used as it stands here, and is not committed like that")
-    if ref != "HEAD":
-        return
-    if changed := session.repository.dirty_paths(session.content_path):
-        files = counted(len(changed), "content file")
-        session.say(f"changed, but not committed, so left out: {files}, such as {changed[0]}")
-
-
-def _changed_settings(session: Session) -> str:
-    """Return the configuration's name where no commit has it as it is used; empty where one has."""
-    root, file = session.repository.root.resolve(), session.config.path.resolve()
-    if not file.is_relative_to(root):
-        return ""
-    name = file.relative_to(root).as_posix()
-    return name if session.repository.dirty_paths(name) else ""
-
-
 def _tell_nothing(
     session: Session, opened: OpenTarget, prepared: Prepared, *, as_json: bool
 ) -> int:
     """Report that the commit is live already."""
-    from exporter.cli.actions import outcomes_summary, write_summary
-    from exporter.publish.publisher import Published
+    from exporter.cli.actions import in_actions, outcomes_summary, write_summary
 
     release = prepared.live.release
     if as_json and release:
+        from exporter.publish.prepared import Published
+
         report = _report(opened, Published(release, is_new=False), None)
         session.out(json.dumps(report, ensure_ascii=False, indent=2))
     elif release:
         session.out(f"nothing to do: commit {prepared.commit.sha[:12]} is live as {release.id}")
         _tell_behind(session, opened, prepared.outcomes)
-    line = f"Nothing to publish: commit {prepared.commit.sha[:12]} is live."
-    write_summary(outcomes_summary(opened.target.name, [line], prepared.outcomes))
+    if in_actions():
+        line = f"Nothing to publish: commit {prepared.commit.sha[:12]} is live."
+        write_summary(outcomes_summary(opened.target.name, [line], prepared.outcomes))
     return _status(prepared.outcomes)
 
 

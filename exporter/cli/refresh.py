@@ -12,7 +12,7 @@ from exporter.cli.usage import Command, json_option, target_option
 from exporter.core.wording import counted
 
 if TYPE_CHECKING:
-    from exporter.publish.publisher import Published
+    from exporter.publish.prepared import Published
     from exporter.publish.refreshing import Due
 
 __all__ = ["command"]

@@ -213,10 +213,12 @@ def _total(files: Sequence[PutFile | DeleteFile]) -> str:
 
 
 def tell_outcomes(session: Session, outcomes: Mapping[str, Outcome]) -> None:
-    """Print what becomes of each plan, with the error of one that is held back."""
+    """Print what becomes of each plan, with why one stays behind."""
     for name, outcome in sorted(outcomes.items()):
-        bad = outcome.state.value in ("failed", "held back")
-        session.out(f"  {name}: {outcome.state.value}", fg="red" if bad else None)
+        if outcome.is_behind and not outcome.is_bad:
+            session.out(f"  {name}: stays as it was, {outcome.error}")
+            continue
+        session.out(f"  {name}: {outcome.state.value}", fg="red" if outcome.is_bad else None)
         if outcome.error:
             session.out(f"     {outcome.error}")
 

@@ -28,17 +28,19 @@ from exporter.cli.actions import harmless
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.build.inspection import CheckRules
+    from exporter.build.rules import CheckRules
     from exporter.cli.progress import Bar, Lines
     from exporter.config import Config, Target
     from exporter.content.github import GitHub
     from exporter.content.parsed import ParsedFiles
     from exporter.content.remote import Patience
     from exporter.content.repository import Commit, Repository
+    from exporter.publish.debts import Purger
     from exporter.publish.diagnosis import Doctor
     from exporter.publish.ledger import Ledger
-    from exporter.publish.planning import Workspace
-    from exporter.publish.publisher import Publisher, Purger, Run
+    from exporter.publish.prepared import Workspace
+    from exporter.publish.publisher import Publisher
+    from exporter.publish.run import Run
     from exporter.publish.signing import SigningStore
     from exporter.source.database import Source
     from exporter.stores.base import ObjectStore
@@ -87,14 +89,12 @@ class Session:
     @property
     def content_path(self) -> str:
         """Return the snapshot folder relative to the repository's root."""
-        from exporter.content.snapshot import snapshot_folder
-
-        return snapshot_folder(self.repository, self.content_folder)
+        return self.repository.path_of(self.content_folder)
 
     @property
     def check_rules(self) -> CheckRules:
         """Return what checks and builds go by."""
-        from exporter.build.inspection import CheckRules
+        from exporter.build.rules import CheckRules
         from exporter.core.artifacts import Rules
         from exporter.core.findings import Severities
 
@@ -111,7 +111,8 @@ class Session:
     @property
     def workspace(self) -> Workspace:
         """Return where content comes from and how it is built."""
-        from exporter.publish.planning import Workspace
+        from exporter import __version__
+        from exporter.publish.prepared import Workspace
 
         extra = self.config.source.extra_fields
         return Workspace(
@@ -121,6 +122,7 @@ class Session:
             extra,
             self._fingerprint(),
             tuple(rule.prefix.encode() for rule in self.config.media.signed),
+            __version__,
         )
 
     def source(self) -> Source:
@@ -165,7 +167,6 @@ class Session:
         Raises:
             ConfigError: the configuration asks for what this version cannot do.
         """
-        from exporter.publish.edge import edge_of
         from exporter.publish.ledger import Ledger
         from exporter.stores.opening import open_store, store_name
         from exporter.stores.s3 import S3Options
@@ -182,7 +183,7 @@ class Session:
         )
         endpoint = target.s3.endpoint_url
         name = store_name(target.store, base=self.config.root, endpoint_url=endpoint)
-        return OpenTarget(target, cdn, Ledger(state, name), edge_of(target), self)
+        return OpenTarget(target, cdn, Ledger(state, name), _purger(target), self)
 
     def check_up(self) -> Doctor:
         """Return what `doctor` needs of the world outside."""
@@ -227,7 +228,7 @@ class Session:
     def new_run(self) -> Run:
         """Return what a publish needs to know of this run."""
         from exporter import __version__
-        from exporter.publish.publisher import Run
+        from exporter.publish.run import Run
 
         publish = self.config.publish
         now = datetime.now(UTC)
@@ -329,6 +330,14 @@ pass_session = click.make_pass_decorator(Session)
 def is_terminal() -> bool:
     """Tell whether a person is watching standard error."""
     return sys.stderr.isatty()
+
+
+def _purger(target: Target) -> Purger | None:
+    if target.purge is None:
+        return None
+    from exporter.publish.edge import edge_of
+
+    return edge_of(target)
 
 
 def _trigger() -> str:

@@ -103,10 +103,13 @@ def _tell(session: Session, report: dict[str, Any]) -> None:
         f"  {counted(report['files_put'], 'file')} put ({report['bytes_put']:,} bytes), "
         f"{report['files_deleted']:,} deleted"
     )
+    if report["precedent"]:
+        out(f"  files of {report['precedent']} taken as they stood")
     for name, plan in report["plans"].items():
-        bad = plan["state"] in ("failed", "held back")
+        bad = plan["attempts"] > 0
+        state = "stayed as it was" if plan["error"] and not bad else plan["state"]
         error = f": {plan['error']}" if plan["error"] else ""
-        out(f"  plan {name}: {plan['state']}{error}", fg="red" if bad else None)
+        out(f"  plan {name}: {state}{error}", fg="red" if bad else None)
     listed = [f"{what:7}  {key}" for what, keys in report["files"].items() for key in keys]
     shown = listed if session.verbose else listed[:_SHOWN]
     for line in shown:

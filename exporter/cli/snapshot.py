@@ -362,7 +362,7 @@ def _tell(session: Session, result: SnapshotResult) -> None:
     lines = without_trailers(result.message).split("\n")
     session.out(f"{where}  {lines[0]}", bold=True)
     for line in lines[1:]:
-        if line:
+        if line and not session.quiet:
             session.out(f"  {line}")
     session.out(
         f"{counted(result.files_written, 'file')} written, {result.files_deleted:,} deleted"

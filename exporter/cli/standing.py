@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from itertools import islice
@@ -15,12 +16,20 @@ from exporter.cli.snapshot import held_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from exporter.config import Target
     from exporter.content.candidates import Held
     from exporter.core.release import Release
     from exporter.preview.server import Answer
     from exporter.publish.inspecting import TargetState
 
-__all__ = ["is_forgotten", "releases_report", "status_answers", "status_report"]
+__all__ = [
+    "is_forgotten",
+    "left_store",
+    "releases_report",
+    "sharing_targets",
+    "status_answers",
+    "status_report",
+]
 
 PAGE_RELEASES = 30
 """How many releases the dashboard shows."""
@@ -89,9 +98,46 @@ def is_forgotten(session: Session, opened: OpenTarget, report: dict[str, Any]) -
     from exporter.publish.guarding import forgotten_manifest
 
     head = session.repository.head()
-    if report["live"] or report["unfinished"] or report["lease"] or head is None:
+    if report["live"] or report["lease"] or head is None:
+        return False
+    if opened.ledger.journal().journal.is_of_a_first_publish:
         return False
     return bool(forgotten_manifest(opened.cdn, session.workspace, head))
+
+
+def left_store(opened: OpenTarget, report: dict[str, Any]) -> str:
+    """Return the store that the live files are in, where it is not the target's any more."""
+    there: str = report["live"]["store"] if report["live"] else ""
+    return there if opened.ledger.cdn_name not in ("", there) else ""
+
+
+def sharing_targets(session: Session, opened: OpenTarget) -> list[str]:
+    """Return the targets with the same `store` and another `state`.
+
+    Neither ledger knows the other's files there. A target that cannot be used now (a variable is
+    not set) is nobody's.
+    """
+    from exporter.errors import ConfigError
+
+    store, state = _places(session, opened.target)
+    found = []
+    for name in session.config.target_names:
+        with suppress(ConfigError):
+            theirs, their_state = _places(session, session.config.target(name))
+            if theirs == store and their_state != state:
+                found.append(name)
+    return found
+
+
+def _places(session: Session, target: Target) -> tuple[str, str]:
+    from exporter.stores.opening import store_name
+
+    root, endpoint = session.config.root, target.s3.endpoint_url
+    store, state = (
+        store_name(place, base=root, endpoint_url=endpoint)
+        for place in (target.store, target.state)
+    )
+    return store, state
 
 
 def status_answers(

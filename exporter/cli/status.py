@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from exporter.cli.session import Session, pass_session
-from exporter.cli.standing import is_forgotten, releases_report, status_report
+from exporter.cli.standing import is_forgotten, left_store, releases_report, status_report
 from exporter.cli.usage import Command, json_option, target_option
 from exporter.core.wording import counted
 from exporter.errors import OutsideError
@@ -21,6 +21,10 @@ _SHOWN = 10
 _FORGOTTEN = (
     "the CDN store has files of an earlier release: run `exporter adopt` before anything is "
     "published"
+)
+_LEFT = (
+    "the live files are in {there}, and the target's `store` is {here} now: nothing is published "
+    "until it is set back, or a target with both new is added"
 )
 
 
@@ -61,6 +65,8 @@ def command(session: Session, *, target: str | None, as_json: bool, page: Path |
     session.out(f"target {report['target']}: {report['store']}", bold=True)
     for line, colour in _lines(report):
         session.out(f"  {line}", fg=colour)
+    if there := left_store(opened, report):
+        session.out(f"  {_LEFT.format(there=there, here=opened.ledger.cdn_name)}", fg="red")
     if is_forgotten(session, opened, report):
         session.out(f"  {_FORGOTTEN}", fg="red")
 
@@ -114,10 +120,17 @@ def _plan_lines(report: dict[str, Any], name: str) -> Iterator[tuple[str, str | 
     if plan["attempts"]:
         yield f"{name}: {plan['state']} ({times}{dead}): {plan['error']}", "red"
     else:
-        yield f"{name}: left out of the last publish", "yellow"
-    commit = report["live"]["plans"][name]["commit"]
-    seen = f"students see it as of commit {commit[:12]}" if commit else "no student sees it yet"
-    yield f"  {seen}", None
+        yield f"{name}: stays as it was, {plan['error']}", "yellow"
+    yield f"  {_seen(report['live']['plans'][name])}", None
+
+
+def _seen(outcome: dict[str, Any]) -> str:
+    """Say what students see of a plan that stays behind."""
+    if outcome["commit"]:
+        return f"students see it as of commit {outcome['commit'][:12]}"
+    if outcome["files"]:  # adopted, and no commit explains it
+        return f"students see the {counted(outcome['files'], 'file')} that were on the CDN"
+    return "no student sees it yet"
 
 
 def _commit_lines(report: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
@@ -143,7 +156,8 @@ def _commit_lines(report: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
         yield f"  and {len(commits) - _SHOWN} more", None
     plans = report["unpublished_plans"]
     more = f" and {len(plans) - _SHOWN} more" if len(plans) > _SHOWN else ""
-    yield f"  {counted(len(plans), 'plan')}: {', '.join(plans[:_SHOWN])}{more}", None
+    named = f"{counted(len(plans), 'plan')}: {', '.join(plans[:_SHOWN])}{more}"
+    yield f"  {named if plans else 'no plan changes by them'}", None
 
 
 def _run_lines(report: dict[str, Any]) -> Iterator[tuple[str, str | None]]:

@@ -35,6 +35,8 @@ _ANSWERS = {
     "state": "./.exporter/local",
     "author": "Content Snapshot <snapshot@demo-school.example>",
 }
+_REVIEWER = "Head of Content <content@demo-school.example>"
+"""Who takes the bad edit back."""
 
 
 @dataclass(slots=True)
@@ -219,7 +221,7 @@ def _in_database(story: _Story, edit: Callable[[object], None]) -> None:
 
 def _revert(story: _Story) -> None:
     with story.chapter("Rollback: git revert HEAD") as lines:
-        commit = story.session.repository.revert("HEAD", author=_ANSWERS["author"])
+        commit = story.session.repository.revert("HEAD", author=_REVIEWER)
         lines.append(f"{commit.sha[:12]} the content is as it was before the bad edit")
 
 

@@ -15,7 +15,7 @@ from exporter.errors import UsageError
 if TYPE_CHECKING:
     from exporter.publish.comparing import Drift, Expectations
     from exporter.publish.livefiles import LiveFiles
-    from exporter.publish.publisher import Published
+    from exporter.publish.prepared import Published
 
 __all__ = ["command"]
 

@@ -3,37 +3,34 @@
 Where the last snapshot is remembered, only documents with another digest are read; else everything
 is, and HEAD's files tell what they are. Both ways end in the same answer. Of each document only its
 version is kept; new contents go to the spool.
+
+Where the database adds up digests, only parts with another sum are looked at, and lessons of other
+parts are left out on both sides, for as long as nobody comes, goes or moves: they are the same, and
+their paths are theirs. Of every other document it is known all the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from exporter.content.candidates import Candidate, Version
-from exporter.content.digests import Known, Scope, recall
+from exporter.content.committed import (
+    document_files,
+    document_in,
+    documents_at,
+    is_orphan,
+    placed_text,
+)
+from exporter.content.digests import Known, Memory, Scope, recall
 from exporter.content.repository import Commit, Repository
 from exporter.content.texts import Texts
-from exporter.content.yaml_reader import name_in, read_file
-from exporter.core.files import parse_mapping, render
-from exporter.core.model import DOCTYPES, Document, ExtraFields, Ref
-from exporter.core.tree import ORPHANS, grow, place_of
+from exporter.core.model import Document, ExtraFields, Ref
+from exporter.core.parts import Part, Sums, differing_parts, part_of, summed
 
-__all__ = [
-    "Comparison",
-    "Source",
-    "View",
-    "compare",
-    "document_in",
-    "documents_of_both",
-    "is_orphan",
-    "orphan_text",
-    "paths_of",
-    "placed_text",
-    "spool_placed",
-]
+__all__ = ["Comparison", "Source", "View", "compare", "spool_placed"]
 
 
 class View(Protocol):
@@ -42,13 +39,16 @@ class View(Protocol):
     identity: str
     """What tells the source, and what is read of it, from any other."""
 
-    def digests(self) -> Iterator[tuple[Ref, str | None]]:
-        """Yield every document's digest; None where there is none."""
+    def sums(self) -> Sums | None:
+        """Return the sums of digests of all parts; None where the source adds nothing up."""
+
+    def digests(self, parts: Collection[Part] | None = None) -> Iterator[tuple[Ref, int | None]]:
+        """Yield the digest of every document, or those of some parts; None where there is none."""
 
     def size(self) -> int:
         """Return how many documents there are."""
 
-    def everything(self) -> Iterator[tuple[Document, str | None]]:
+    def everything(self) -> Iterator[tuple[Document, int | None]]:
         """Yield every document with its digest."""
 
     def documents(self, only: Collection[Ref]) -> Iterator[Document]:
@@ -73,24 +73,48 @@ class Comparison:
     """Every path in HEAD at which a document's file may stand."""
     after: Mapping[Ref, Version]
     """The database's."""
-    digests: Mapping[Ref, str | None]
+    digests: Mapping[Ref, int | None]
     """The database's."""
     titles: Mapping[Ref, str]
     """Titles of documents that were read and have a content that HEAD has not."""
     texts: Texts
     """The contents of either side; of HEAD's orphans, only those that differ."""
     scope: Scope
-    remembered: bool
-    """Whether only documents with another digest were read."""
+    memory: Memory | None = None
+    """What is remembered of HEAD; None where everything was read."""
+    sums: Sums = field(default_factory=dict)
+    """The database's, by part."""
+    left_out: int = 0
+    """How many lessons, the same on both sides, it says nothing of."""
+
+    @property
+    def remembered(self) -> bool:
+        """Tell whether only documents with another digest were read."""
+        return self.memory is not None
 
     @property
     def unchanged(self) -> bool:
         """Tell whether the database is, digest by digest, as it is remembered."""
         return (
-            self.remembered
+            self.memory is not None
+            and not differing_parts(self.memory.sums, self.sums)
             and self.digests.keys() == self.before.keys()
             and all(digest == self.before[ref].digest for ref, digest in self.digests.items())
-            and None not in self.digests.values()
+        )
+
+    def whole(self) -> Comparison:
+        """Return the same with nothing left out."""
+        if not (self.left_out and self.memory):
+            return self
+        before = self.memory.documents()
+        others = {ref: known for ref, known in before.items() if ref not in self.before}
+        return replace(
+            self,
+            before=before,
+            files=frozenset(known.path for known in before.values()),
+            after={**self.after, **{ref: known.version for ref, known in others.items()}},
+            digests={**self.digests, **{ref: known.digest for ref, known in others.items()}},
+            left_out=0,
         )
 
     def candidates(self) -> list[Candidate]:
@@ -146,38 +170,46 @@ def _compared(
     head = repository.head()
     with source.view() as view:
         scope = Scope(head.sha if head else "", folder, view.identity)
-        known = None if full else recall(repository.private_dir, scope)
-        if known is not None:
-            digests = dict(view.digests())
-            after, titles = _read_changed(view, known, digests, texts)
-            files = frozenset(each.path for each in known.values())
-        else:
-            tree = _document_files(repository, head, folder)
-            digests = {}
-            documents = _noting(view.everything(), digests)
-            after, titles = _read(documents, frozenset(tree.values()), texts)
-            files = frozenset(tree)
-    remembered = known is not None
-    before = _documents_at(tree, after, texts, extra) if known is None else known
-    return Comparison(head, before, files, after, digests, titles, texts, scope, remembered)
+        memory = None if full else recall(repository.private_dir, scope)
+        if memory:
+            found = _compared_with(memory, view, head, texts, scope)
+            if found:
+                return found
+        tree = document_files(repository, head, folder)
+        digests: dict[Ref, int | None] = {}
+        documents = _noting(view.everything(), digests)
+        after, titles = _read(documents, frozenset(tree.values()), texts)
+    before = documents_at(tree, after, texts, extra)
+    sums = summed(digests.items())
+    return Comparison(
+        head, before, frozenset(tree), after, digests, titles, texts, scope, sums=sums
+    )
 
 
-def documents_of_both(
-    repository: Repository,
-    commits: tuple[Commit, Commit],
-    folder: str,
-    texts: Texts,
-    extra: ExtraFields,
-) -> tuple[dict[Ref, Known], dict[Ref, Known], frozenset[str]]:
-    """Return every document of two commits, and every path at which one of the first may stand.
-
-    Files that both commits have are only asked for their names.
-    """
-    trees = [_document_files(repository, commit, folder) for commit in commits]
-    same = dict(trees[0].items() & trees[1].items())
-    found = _named(same, texts)
-    sides = [_documents_at(tree, {}, texts, extra, found) for tree in trees]
-    return sides[0], sides[1], frozenset(trees[0])
+def _compared_with(
+    memory: Memory, view: View, head: Commit | None, texts: Texts, scope: Scope
+) -> Comparison | None:
+    """Look only where the database is not as remembered; None where that cannot be trusted."""
+    sums = view.sums()
+    parts = None if sums is None else differing_parts(memory.sums, sums)
+    if sums is not None and not parts:
+        return Comparison(
+            head, {}, frozenset(), {}, {}, {}, texts, scope, memory, sums, memory.total
+        )
+    if not memory.load():
+        return None
+    known = memory.documents(parts)
+    digests = dict(view.digests(parts))
+    if parts is not None:
+        same = {ref: each.digest for ref, each in known.items() if part_of(ref) not in parts}
+        digests = same | digests
+    after, titles = _read_changed(view, known, digests, texts)
+    files = frozenset(each.path for each in known.values())
+    sums = summed(digests.items()) if sums is None else sums
+    left_out = memory.total - len(known)
+    return Comparison(
+        head, known, files, after, digests, titles, texts, scope, memory, sums, left_out
+    )
 
 
 def spool_placed(comparison: Comparison, refs: Iterable[Ref], extra: ExtraFields) -> None:
@@ -195,46 +227,8 @@ def spool_placed(comparison: Comparison, refs: Iterable[Ref], extra: ExtraFields
             texts.add(placed_text(document))
 
 
-def paths_of(versions: Mapping[Ref, Version]) -> Mapping[Ref, str]:
-    """Return where each document's file stands; parent links alone decide it."""
-    return grow(_rooted(ref, version.parent) for ref, version in versions.items()).paths
-
-
-def document_in(path: str, data: bytes, extra: ExtraFields) -> Document | None:
-    """Return the document that a snapshot file holds, its parent link only where it has one."""
-    place, mapping = place_of(path), read_file(path, data).mapping
-    if place is None or mapping is None:
-        return None
-    doctype = DOCTYPES[place.doctype]
-    return parse_mapping(doctype, mapping, None, extra.get(doctype.name, ()))[0]
-
-
-def is_orphan(path: str) -> bool:
-    """Tell whether a path is that of a document with no way up to a subject."""
-    return path.startswith(f"{ORPHANS}/")
-
-
-def placed_text(document: Document) -> bytes:
-    """Return the file of a document in its place in the tree."""
-    return render(document, orphan=False).encode()
-
-
-def orphan_text(document: Document, parent: str) -> bytes:
-    """Return the file of a document whose parent link leads nowhere."""
-    linked = {**document.fields, **_rooted(document.ref, parent).fields}
-    order = [column.name for column in document.type.fields if column.name in linked]
-    fields = {name: linked[name] for name in dict.fromkeys([*order, *linked])}
-    return render(replace(document, fields=fields), orphan=True).encode()
-
-
-def _rooted(ref: Ref, parent: str) -> Document:
-    """Return a document that has a parent link and nothing else."""
-    link = DOCTYPES[ref[0]].parent_field
-    return Document(*ref, {link: parent} if link and parent else {})
-
-
 def _read_changed(
-    view: View, known: Mapping[Ref, Known], digests: Mapping[Ref, str | None], texts: Texts
+    view: View, known: Mapping[Ref, Known], digests: Mapping[Ref, int | None], texts: Texts
 ) -> tuple[dict[Ref, Version], dict[Ref, str]]:
     """Return all versions, having read only documents with another digest than is known."""
     same: dict[Ref, Version] = {}
@@ -251,7 +245,7 @@ def _read_changed(
 
 
 def _noting(
-    digested: Iterable[tuple[Document, str | None]], digests: dict[Ref, str | None]
+    digested: Iterable[tuple[Document, int | None]], digests: dict[Ref, int | None]
 ) -> Iterator[Document]:
     """Yield documents, and note their digests."""
     for document, digest in digested:
@@ -272,56 +266,3 @@ def _read(
             titles[document.ref] = document.title
         versions[document.ref] = Version(document.parent, content)
     return versions, titles
-
-
-def _document_files(repository: Repository, head: Commit | None, folder: str) -> dict[str, str]:
-    """Return HEAD's blobs by path, where a document's file may stand."""
-    tree = repository.tree(head.sha, folder) if head else {}
-    return {path: blob for path, blob in tree.items() if place_of(path)}
-
-
-def _named(tree: Mapping[str, str], texts: Texts) -> dict[str, Document]:
-    """Return what a name alone tells of the documents in their places, by path."""
-    placed = {path: place for path in tree if not is_orphan(path) if (place := place_of(path))}
-    found: dict[str, Document] = {}
-    for path, data in zip(placed, texts.blobs(map(tree.__getitem__, placed)), strict=True):
-        name = name_in(data)
-        if name is not None:
-            found[path] = _rooted((placed[path].doctype, name), "")
-    return found
-
-
-def _documents_at(
-    tree: Mapping[str, str],
-    after: Mapping[Ref, Version],
-    texts: Texts,
-    extra: ExtraFields,
-    named: Mapping[str, Document] | None = None,
-) -> dict[Ref, Known]:
-    """Return the documents of a tree; only files that are not as the database has them are read."""
-    expected = {path: ref for ref, path in paths_of(after).items()} if tree else {}
-    found = {
-        path: _rooted(ref, "")
-        for path, ref in expected.items()
-        if tree.get(path) == after[ref].content and not is_orphan(path)
-    }
-    found |= named or {}
-    unread = [path for path in tree if path not in found]
-    for path, data in zip(unread, texts.blobs(map(tree.__getitem__, unread)), strict=True):
-        document = document_in(path, data, extra)
-        if document:
-            found[path] = document if is_orphan(path) else _rooted(document.ref, "")
-    known: dict[Ref, Known] = {}
-    # Of two files of one document the one that stands where it belongs is the document's.
-    for path in sorted(found, key=lambda path: (expected.get(path) != found[path].ref, path)):
-        version = _version_at(path, tree[path], found, texts)
-        known.setdefault(found[path].ref, Known(path, tree[path], version))
-    return known
-
-
-def _version_at(path: str, blob: str, found: Mapping[str, Document], texts: Texts) -> Version:
-    if is_orphan(path):
-        return Version(found[path].parent, texts.add(placed_text(found[path])))
-    place = place_of(path)
-    above = found.get(place.parent_path) if place and place.parent_path else None
-    return Version(above.name if above else "", blob)

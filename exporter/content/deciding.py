@@ -10,18 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.content.candidates import Candidate, Version
-from exporter.content.comparing import (
-    Comparison,
-    document_in,
-    is_orphan,
-    orphan_text,
-    paths_of,
-    spool_placed,
-)
+from exporter.content.committed import document_in, is_orphan, orphan_text, paths_of
+from exporter.content.comparing import Comparison, spool_placed
 from exporter.content.digests import Known
 from exporter.core.model import ExtraFields, Ref
 
-__all__ = ["Decision", "decide", "known_after"]
+__all__ = ["Decision", "as_it_was", "decide", "in_full", "known_after"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +28,15 @@ class Decision:
     """Blobs of the files to write, by their documents."""
     deletions: Sequence[str]
     """Paths of the files to delete."""
+
+
+def in_full(
+    comparison: Comparison,
+    candidates: Sequence[Candidate],
+    instead: Mapping[Ref, Version | None],
+) -> Comparison:
+    """Return a comparison with all that `decide` needs: where paths may change, of everything."""
+    return comparison if _all_stay(candidates, instead) else comparison.whole()
 
 
 def decide(
@@ -49,7 +52,7 @@ def decide(
             versions.pop(ref, None)
         else:
             versions[ref] = version
-    paths = _paths(comparison, candidates, versions)
+    paths = _paths(comparison, candidates, instead, versions)
     unsettled = [
         ref for ref, path in paths.items() if not _settled(comparison, ref, path, versions)
     ]
@@ -62,6 +65,19 @@ def decide(
     }
     deletions = comparison.files - set(paths.values())
     return Decision(versions, paths, files, sorted(deletions))
+
+
+def as_it_was(comparison: Comparison, then: Mapping[Ref, Known]) -> Decision:
+    """Take the documents of another commit, each in its file as that commit has it."""
+    before = comparison.before
+    paths = {ref: known.path for ref, known in then.items()}
+    files = {
+        ref: known.blob
+        for ref, known in then.items()
+        if ref not in before or (before[ref].path, before[ref].blob) != (known.path, known.blob)
+    }
+    deletions = comparison.files - set(paths.values())
+    return Decision(comparison.after, paths, files, sorted(deletions))
 
 
 def known_after(
@@ -80,16 +96,25 @@ def known_after(
 
 
 def _paths(
-    comparison: Comparison, candidates: Sequence[Candidate], versions: Mapping[Ref, Version]
+    comparison: Comparison,
+    candidates: Sequence[Candidate],
+    instead: Mapping[Ref, Version | None],
+    versions: Mapping[Ref, Version],
 ) -> Mapping[Ref, str]:
     """Return all paths: HEAD's, where a snapshot wrote them and nobody came, went or moved."""
-    still = all(
-        each.before and (version := versions.get(each.ref)) and version.parent == each.before.parent
-        for each in candidates
-    )
-    if comparison.remembered and still:
+    if comparison.remembered and _all_stay(candidates, instead):
         return {ref: known.path for ref, known in comparison.before.items()}
     return paths_of(versions)
+
+
+def _all_stay(candidates: Sequence[Candidate], instead: Mapping[Ref, Version | None]) -> bool:
+    """Tell whether nobody comes, goes or moves."""
+    return all(
+        each.before
+        and (version := instead.get(each.ref, each.after))
+        and version.parent == each.before.parent
+        for each in candidates
+    )
 
 
 def _settled(comparison: Comparison, ref: Ref, path: str, versions: Mapping[Ref, Version]) -> bool:

@@ -6,6 +6,7 @@ Why a fetch failed is not told: git's words would show the credentials in a remo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from exporter.content.repository import Commit, Repository
@@ -13,11 +14,17 @@ from exporter.errors import GitError
 
 __all__ = ["find_or_fetch", "is_ancestor_at_all"]
 
+_HASH = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _DEEPER = ("--deepen=100", "--deepen=1000", "--unshallow")
 
 
 def find_or_fetch(repository: Repository, sha: str) -> Commit | None:
-    """Return a commit, fetched from the remote where it is not here; None if it cannot be had."""
+    """Return a commit, fetched from the remote where it is not here; None if it cannot be had.
+
+    The hash was read from a store, so it may be anything: git would take a refspec or a branch.
+    """
+    if not _HASH.fullmatch(sha):
+        return None
     found = repository.find(sha)
     if found or not (remote := _remote(repository)):
         return found

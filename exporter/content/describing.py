@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from exporter.content.comparing import Comparison, document_in, is_orphan
+from exporter.content.committed import document_in, is_orphan
+from exporter.content.comparing import Comparison
 from exporter.content.deciding import Decision
-from exporter.content.yaml_reader import read_file
+from exporter.content.yaml_reader import read_file, title_in
 from exporter.core.changes import (
     LISTED,
     Change,
@@ -110,6 +111,14 @@ def _titles(comparison: Comparison, decision: Decision, refs: Iterable[Ref]) -> 
         else:
             contents[ref] = (version or comparison.before[ref].version).content
     for ref, data in zip(contents, comparison.texts.blobs(contents.values()), strict=True):
-        mapping = read_file("", data).mapping or {}
-        titles[ref] = str(mapping.get("title") or "")
+        titles[ref] = _title(data)
     return titles
+
+
+def _title(data: bytes) -> str:
+    """Return a file's title; the whole file is read only where its beginning does not tell."""
+    found = title_in(data)
+    if found is not None:
+        return found
+    mapping = read_file("", data).mapping or {}
+    return str(mapping.get("title") or "")

@@ -93,6 +93,8 @@ class History:
     def states(self, refs: Iterable[Ref]) -> dict[Ref, FileState | None]:
         """Return the files of documents at HEAD; None where there is none."""
         names = _Names(refs)
+        if not names.refs:
+            return {}
         tree = self._repository.tree(self._head.sha, self._folder)
         entries = [Entry(path, "", blob) for path, blob in tree.items()]
         found = self._sorted([entries], names)[0]

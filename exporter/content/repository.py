@@ -1,8 +1,8 @@
 """The git repository that holds the content: commits, trees, blobs and differences.
 
-Everything runs as one git command each, through GitPython's command interface: its object layer is
-10 to 30 times slower at this size (`docs/decisions`). Paths given and returned are relative to the
-repository's root. Refs from users never stand where git would take them for options.
+Everything runs as one git command each (`commands`): GitPython's object layer is 10 to 30 times
+slower at this size (`docs/decisions`). Paths given and returned are relative to the repository's
+root. Refs from users never stand where git would take them for options.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from git import Git
-from git.exc import GitCommandError, GitCommandNotFound
-
+from exporter.content.commands import Git
 from exporter.content.index import (
     changed_index,
     drop_dead_index_lock,
@@ -25,7 +23,7 @@ from exporter.content.index import (
     scratch_index,
 )
 from exporter.core.wording import near
-from exporter.errors import GitError, UsageError
+from exporter.errors import GitError, Refused, UsageError
 
 __all__ = ["Commit", "Repository"]
 
@@ -51,7 +49,7 @@ class Repository:
             GitError: git is missing, or the folder is in no repository.
         """
         folder = inside if inside.is_dir() else inside.parent
-        self._git = Git(str(folder))
+        self._git = Git(folder)
         try:
             top = self._text("rev-parse", "--show-toplevel")
         except GitError as error:
@@ -62,7 +60,22 @@ class Repository:
                 hint="run `exporter init` there, or `git init`",
             ) from error
         self.root = Path(top)
-        self._git = Git(top)
+        self._git = Git(self.root)
+
+    def path_of(self, folder: Path) -> str:
+        """Return the snapshot's folder relative to the root, with `/`.
+
+        Raises:
+            Refused: it lies outside the repository.
+        """
+        try:
+            relative = folder.resolve().relative_to(self.root.resolve())
+        except ValueError as error:
+            raise Refused(
+                f"the snapshot folder {folder} lies outside the repository {self.root}",
+                hint="correct `snapshot.path` in exporter.yaml",
+            ) from error
+        return relative.as_posix()
 
     @property
     def private_dir(self) -> Path:
@@ -181,19 +194,15 @@ class Repository:
         with tempfile.TemporaryFile() as asked:
             asked.write("".join(f"{sha}\n" for sha in wanted).encode())
             asked.seek(0)
-            process = self._git.execute(
-                ["git", "cat-file", "--batch", "--buffer"], istream=asked, as_process=True
-            )
-            stream = process.proc.stdout if process.proc else None
-            if stream is None:
-                raise GitError("git cat-file could not be started")
-            for sha in wanted:
-                header = stream.readline().split()
-                if len(header) != 3:
-                    raise GitError(f"blob {sha} is missing from {self.root}", hint="run `git fsck`")
-                yield stream.read(int(header[2]))
-                stream.read(1)
-            process.wait()
+            with self._git.started(["cat-file", "--batch", "--buffer"], asked) as stream:
+                for sha in wanted:
+                    header = stream.readline().split()
+                    if len(header) != 3:
+                        raise GitError(
+                            f"blob {sha} is missing from {self.root}", hint="run `git fsck`"
+                        )
+                    yield stream.read(int(header[2]))
+                    stream.read(1)
 
     def check_out_aside(self, commit: Commit, paths: Sequence[str], folder: Path) -> None:
         """Write files of a commit below a folder of ours, as git would into the work tree."""
@@ -204,10 +213,10 @@ class Repository:
         self._run(command, feed=_listing(paths), env=environment)
         index.unlink()
 
-    def dirty_paths(self, folder: str) -> list[str]:
-        """Return what is uncommitted below a folder: changed, staged or untracked."""
+    def dirty_paths(self, *below: str) -> list[str]:
+        """Return what is uncommitted below some paths: changed, staged or untracked."""
         listing = self._bytes(
-            "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", folder
+            "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *below
         )
         return [line[3:].decode(errors="replace") for line in listing.split(b"\0") if line]
 
@@ -358,28 +367,7 @@ class Repository:
         env: Mapping[str, str] | None = None,
         check: bool = True,
     ) -> tuple[int, bytes, str]:
-        """Run one git command; its exit status, output and messages."""
-        with tempfile.TemporaryFile() as stdin:
-            stdin.write(feed or b"")
-            stdin.seek(0)
-            try:
-                status, out, problem = self._git.execute(
-                    ["git", *arguments],
-                    istream=stdin,
-                    with_extended_output=True,
-                    with_exceptions=check,
-                    stdout_as_string=False,
-                    strip_newline_in_stdout=False,
-                    env={"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", **(env or {})},
-                )
-            except GitCommandNotFound as error:
-                raise GitError("git is not installed", hint="install git 2.30 or newer") from error
-            except GitCommandError as error:
-                reason = str(error.stderr).strip().removeprefix("stderr: ").strip("'\n ")
-                raise GitError(
-                    f"git {arguments[0]} failed in {self._git.working_dir}: {reason}"
-                ) from error
-        return status, out, problem
+        return self._git.run(arguments, feed=feed, env=env, check=check)
 
 
 def _listing(paths: Iterable[str]) -> bytes:

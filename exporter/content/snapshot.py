@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from exporter.content.candidates import (
     Held,
@@ -20,9 +19,9 @@ from exporter.content.candidates import (
     nothing_held,
 )
 from exporter.content.comparing import Comparison, Source, compare
-from exporter.content.deciding import Decision, decide, known_after
+from exporter.content.deciding import Decision, decide, in_full, known_after
 from exporter.content.describing import changes_of, message_of, plans_of
-from exporter.content.digests import remember
+from exporter.content.digests import remember, trusted
 from exporter.content.repository import Commit, Repository
 from exporter.content.worktree import Writes, finished, only_one, recover, write
 from exporter.core.changes import Change, plans_trailer
@@ -36,7 +35,6 @@ __all__ = [
     "affected_by",
     "last_snapshot_at",
     "refuse_unclean",
-    "snapshot_folder",
     "take_snapshot",
 ]
 
@@ -120,6 +118,7 @@ def affected_by(repository: Repository, source: Source, options: SnapshotOptions
         holding = Holding()
         if found.head:
             holding = options.hold(repository, found.head, candidates, found.texts)
+        found = in_full(found, candidates, holding.instead)
         return plans_of(found, decide(found, candidates, holding.instead, extra), extra)
 
 
@@ -145,22 +144,6 @@ def refuse_unclean(repository: Repository, folder: str) -> None:
         )
 
 
-def snapshot_folder(repository: Repository, folder: Path) -> str:
-    """Return a snapshot folder relative to the repository's root, with `/`.
-
-    Raises:
-        Refused: the folder lies outside the repository.
-    """
-    try:
-        relative = folder.resolve().relative_to(repository.root.resolve())
-    except ValueError as error:
-        raise Refused(
-            f"the snapshot folder {folder} lies outside the repository {repository.root}",
-            hint="correct `snapshot.path` in exporter.yaml",
-        ) from error
-    return relative.as_posix()
-
-
 def last_snapshot_at(repository: Repository, folder: str) -> int | None:
     """Return when a snapshot last went well, in Unix seconds; None where there was none.
 
@@ -176,13 +159,14 @@ def last_snapshot_at(repository: Repository, folder: str) -> int | None:
 
 def _take(repository: Repository, found: Comparison, options: SnapshotOptions) -> SnapshotResult:
     if found.unchanged:
-        return SnapshotResult(None, (), 0, 0, len(found.after), (), (), "")
+        return SnapshotResult(None, (), 0, 0, len(found.after) + found.left_out, (), (), "")
     candidates = found.candidates()
     holding = Holding()
     if found.head and candidates:
         holding = options.hold(repository, found.head, candidates, found.texts)
+    found = in_full(found, candidates, holding.instead)
     decision = decide(found, candidates, holding.instead, options.extra_fields)
-    total = len(decision.versions)
+    total = len(decision.versions) + found.left_out
     if not decision.files and not decision.deletions:
         _remember(repository, found, decision, holding, found.head)
         return SnapshotResult(None, (), 0, 0, total, (), (), "", holding.held)
@@ -273,6 +257,8 @@ def _remember(
 ) -> None:
     """Remember what was seen, where that is more than was known already."""
     known = known_after(found, decision, holding.instead)
+    sums = trusted(found.sums, known)
     scope = replace(found.scope, commit=commit.sha if commit else "")
-    if not found.remembered or scope != found.scope or known != found.before:
-        remember(repository.private_dir, scope, known)
+    memory = found.memory
+    if not (memory and scope == found.scope and known == found.before and sums == memory.sums):
+        remember(repository.private_dir, scope, known, sums, memory if found.left_out else None)

@@ -9,6 +9,7 @@ place, bit by bit, so going over to another commit is done here too, by the same
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -183,30 +184,32 @@ def _intent(repository: Repository) -> Path:
 
 def _intend(repository: Repository, planned: Mapping[str, str]) -> None:
     """Note which blobs files are going to have; an empty one: none."""
-    _write_file(_intent(repository), json.dumps(planned).encode())
+    _write_file(str(_intent(repository)), json.dumps(planned).encode())
 
 
 def _write_files(repository: Repository, blobs: Mapping[str, str], texts: Texts) -> None:
     """Write files, while git stores what it has not."""
-    folder, path_of_folder = repository.root, ""
+    root, last = str(repository.root), ""
     with storing(repository) as store:
         for (path, blob), data in zip(blobs.items(), texts.blobs(blobs.values()), strict=True):
-            above, _, name = path.rpartition("/")
-            if above != path_of_folder:
-                folder, path_of_folder = repository.root / above, above
-                folder.mkdir(parents=True, exist_ok=True)
+            folder = path.rpartition("/")[0]
+            if folder != last:
+                Path(root, folder).mkdir(parents=True, exist_ok=True)
+                last = folder
             if blob in texts:
                 store(data)
-            _write_file(folder / name, data)
+            _write_file(f"{root}/{path}", data)
 
 
-def _write_file(file: Path, data: bytes) -> None:
-    temporary = file.with_name(_TEMPORARY)
+def _write_file(path: str, data: bytes) -> None:
+    """Write a file under a temporary name and rename it; `Path` would take as long again."""
+    temporary = f"{path.rpartition('/')[0]}/{_TEMPORARY}"
     try:
-        temporary.write_bytes(data)
-        temporary.replace(file)
+        with open(temporary, "wb") as file:  # noqa: PTH123
+            file.write(data)
+        os.replace(temporary, path)  # noqa: PTH105
     except OSError:
-        temporary.unlink(missing_ok=True)
+        Path(temporary).unlink(missing_ok=True)
         raise
 
 

@@ -1,8 +1,8 @@
 """Reading snapshot files: fast where the text is canonical, ruamel.yaml for what people wrote.
 
-The fast reader's answer is believed only where writing it again gives the very same text: the
-canonical form is one-to-one, so that is a proof. Everything else goes to ruamel.yaml (YAML 1.2),
-which is also asked for its line numbers when there is something to report.
+The fast reader takes only what the emitter would have written just so; the canonical form is
+one-to-one, so that is a proof. Everything else goes to ruamel.yaml (YAML 1.2), which is also asked
+for its line numbers when there is something to report.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import cast
 
-import ryaml
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, StreamMark, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
@@ -20,9 +19,10 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from exporter.core.findings import Pointer
 from exporter.core.loading import ParsedFile
 from exporter.core.model import Json
-from exporter.core.yamltext import emit, line_of
+from exporter.core.yamlreading import read_canonical
+from exporter.core.yamltext import line_of
 
-__all__ = ["lines_of", "name_in", "read_file"]
+__all__ = ["lines_of", "name_in", "read_file", "title_in"]
 
 
 def read_file(path: str, data: bytes) -> ParsedFile:
@@ -32,26 +32,23 @@ def read_file(path: str, data: bytes) -> ParsedFile:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         return ParsedFile(path, None, f"not UTF-8: {error.reason}", line)
-    mapping = _read_canonical(text)
+    mapping = read_canonical(text)
     return ParsedFile(path, mapping) if mapping is not None else _read_any(path, text)
 
 
 def name_in(data: bytes) -> str | None:
     """Return the name that a file begins with; None where only the whole file could tell."""
-    line, newline, rest = data.partition(b"\n")
-    if not newline or not (rest[:1].isalpha() or not rest):
-        return None
-    try:
-        mapping = _read_canonical(f"{line.decode()}\n")
-    except UnicodeDecodeError:
-        return None
-    name = mapping.get("name") if mapping else None
-    return name if isinstance(name, str) else None
+    return _text_at_top(data, "name", 1)
+
+
+def title_in(data: bytes) -> str | None:
+    """Return the title of a file's second line; None where only the whole file could tell."""
+    return _text_at_top(data, "title", 2)
 
 
 def lines_of(text: str) -> Callable[[Pointer], int]:
     """Return what gives the line, from 1, of the deepest part of a pointer that the text has."""
-    mapping = _read_canonical(text)
+    mapping = read_canonical(text)
     if mapping is not None:
         return partial(line_of, mapping)
     try:
@@ -71,17 +68,17 @@ def lines_of(text: str) -> Callable[[Pointer], int]:
     return composed_line
 
 
-def _read_canonical(text: str) -> dict[str, Json] | None:
-    """Return the mapping of a canonical text, or None where the text is not provably canonical."""
-    try:
-        value = ryaml.loads(text)
-    except ValueError:
+def _text_at_top(data: bytes, field: str, lines: int) -> str | None:
+    """Return a field of a file's first lines, if these are whole and another field follows."""
+    *top, rest = data.split(b"\n", lines)
+    if len(top) < lines or not (rest[:1].isalpha() or not rest):
         return None
     try:
-        proven = isinstance(value, dict) and emit(value) == text
-    except (TypeError, RecursionError):
+        mapping = read_canonical("".join(f"{line.decode()}\n" for line in top))
+    except UnicodeDecodeError:
         return None
-    return cast("dict[str, Json]", value) if proven else None
+    found = mapping.get(field) if mapping else None
+    return found if isinstance(found, str) else None
 
 
 def _read_any(path: str, text: str) -> ParsedFile:

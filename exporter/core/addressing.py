@@ -32,6 +32,7 @@ IMMUTABLE = "max-age=31536000, immutable"
 """The Cache-Control of a file whose key carries its digest (spec 5)."""
 
 _DIGITS = 16
+_DOT = -len(".json") - _DIGITS - 1
 _DIGEST = re.compile(rf"\.[0-9a-f]{{{_DIGITS}}}(?=\.json\Z)")
 
 
@@ -42,17 +43,22 @@ def hashed_key(key: str, data: bytes) -> str:
 
 def plain_key(key: str) -> str:
     """Return a key without its digest."""
-    return _DIGEST.sub("", key)
+    return _DIGEST.sub("", key) if _may_have_digest(key) else key
 
 
 def has_digest(key: str) -> bool:
     """Tell whether a key looks as if it carried a digest."""
-    return _DIGEST.search(key) is not None
+    return _may_have_digest(key) and _DIGEST.search(key) is not None
 
 
 def carries_digest(key: str, data: bytes) -> bool:
     """Tell whether a key carries the digest of just these bytes."""
     return has_digest(key) and hashed_key(plain_key(key), data) == key
+
+
+def _may_have_digest(key: str) -> bool:
+    """Tell whether the dot before a digest is in its place: all keys of a site are asked."""
+    return key[_DOT : _DOT + 1] == "."
 
 
 def is_manifest(key: str) -> bool:

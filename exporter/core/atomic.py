@@ -18,6 +18,7 @@ from exporter.core.files import CONFIG
 from exporter.core.jsonvalues import sorted_keys
 from exporter.core.keys import PlanKeys, SharedKeys
 from exporter.core.model import Document, Row
+from exporter.core.packed import row_count
 from exporter.core.standing import Standing
 from exporter.core.tree import Snapshot
 
@@ -189,7 +190,7 @@ def _topic_lesson(files: PlanFiles, lesson: Node, link: Link) -> Body:
         "bit_index": lesson.document.integer("bit_index"),
         "lesson_url": link(files.lessons.key(lesson.name)),
         "access": access_block(lesson.access),
-        "stage_count": len(lesson.document.rows.get("stages", ())),
+        "stage_count": row_count(lesson.document, "stages"),
     }
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from exporter.core.blocks import is_colour
@@ -12,6 +11,7 @@ from exporter.core.files import CONFIG, CONFIG_TEXT
 from exporter.core.findings import Finding, Pointer
 from exporter.core.model import SUBJECT, Document, Json, Row
 from exporter.core.packed import unpacked
+from exporter.core.screening import fits_double, is_clean, is_harmless
 from exporter.core.tree import Snapshot
 
 __all__ = [
@@ -32,7 +32,6 @@ DEFAULT_SECRET_PATTERNS = (
 """Each begins with a fixed text, for which long texts are searched many times faster."""
 _PRIVATE_FILE = "/private/files/"
 
-_CONTROLS = bytes([*range(9), 11, 12, *range(14, 32), 127])
 _HIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202d\u202e]")
 """Control characters, and those that show letters in another order than they are written in.
 
@@ -67,12 +66,25 @@ def check_documents(
             yield finding_at(snapshot, document, problem)
 
 
-def _compiled(patterns: Iterable[str]) -> list[re.Pattern[str]]:
-    """Compile patterns, the usual ones as one: every text of a school is searched."""
+@dataclass(frozen=True, slots=True)
+class _Secrets:
+    """Compiled patterns: the usual ones as one, for every text of a school may be searched."""
+
+    usual: re.Pattern[str] | None
+    configured: tuple[re.Pattern[str], ...]
+
+    def found_in(self, text: str) -> bool:
+        """Tell whether a text looks like a secret."""
+        if self.usual and self.usual.search(text):
+            return True
+        return any(pattern.search(text) for pattern in self.configured)
+
+
+def _compiled(patterns: Iterable[str]) -> _Secrets:
     wanted = list(patterns)
-    usual = [pattern for pattern in wanted if pattern in DEFAULT_SECRET_PATTERNS]
-    others = [pattern for pattern in wanted if pattern not in DEFAULT_SECRET_PATTERNS]
-    return [re.compile(pattern) for pattern in ("|".join(usual), *others) if pattern]
+    usual = "|".join(pattern for pattern in wanted if pattern in DEFAULT_SECRET_PATTERNS)
+    others = (one for one in wanted if one and one not in DEFAULT_SECRET_PATTERNS)
+    return _Secrets(re.compile(usual) if usual else None, tuple(map(re.compile, others)))
 
 
 def in_path_order(snapshot: Snapshot) -> list[Document]:
@@ -109,9 +121,7 @@ def with_breadcrumb(snapshot: Snapshot, finding: Finding) -> Finding:
     return replace(finding, breadcrumb=breadcrumb(snapshot, document))
 
 
-def _problems(
-    snapshot: Snapshot, document: Document, secrets: Sequence[re.Pattern[str]]
-) -> Iterator[Problem]:
+def _problems(snapshot: Snapshot, document: Document, secrets: _Secrets) -> Iterator[Problem]:
     if snapshot.is_orphan(document):
         yield _orphan(document)
     colour = document.text("color_code")
@@ -119,9 +129,11 @@ def _problems(
         hint = "write it as # and six hexadecimal digits, such as #1E88E5; it is left out till then"
         yield Problem("W203", f"{colour!r} is no colour", hint, ("color_code",))
     document = unpacked(document)
+    clean = is_clean(document)
     for position, row in enumerate(document.rows.get("stages", ())):
-        yield from _stage_problems(row, ("stages", position))
-    yield from _published_text_problems(document, secrets)
+        yield from _stage_problems(row, ("stages", position), has_sound_numbers=clean)
+    if not clean or secrets.configured:
+        yield from _published_text_problems(document, secrets)
 
 
 def _orphan(document: Document) -> Problem:
@@ -132,13 +144,13 @@ def _orphan(document: Document) -> Problem:
     return Problem("W201", what, hint, (field,) if missing else ())
 
 
-def _stage_problems(row: Row, at: Pointer) -> Iterator[Problem]:
+def _stage_problems(row: Row, at: Pointer, *, has_sound_numbers: bool) -> Iterator[Problem]:
     if CONFIG_TEXT in row:
         hint = "mend the JSON of this stage in Frappe"
         yield Problem("E105", "the stage's config is not a JSON object", hint, (*at, CONFIG_TEXT))
         return
     config = row.get(CONFIG, {})
-    for place in _beyond_double(config, (*at, CONFIG)):
+    for place in () if has_sound_numbers else _beyond_double(config, (*at, CONFIG)):
         hint = "write it as text, or as a number that students' devices can hold"
         message = "the stage's config has a number beyond double precision's range"
         yield Problem("E105", message, hint, place)
@@ -158,17 +170,10 @@ def _beyond_double(value: Json, at: Pointer) -> Iterator[Pointer]:
             for position, inner in enumerate(value):
                 yield from _beyond_double(inner, (*at, position))
         case int() | float():
-            if not _fits_double(value):
+            if not fits_double(value):
                 yield at
         case _:
             return
-
-
-def _fits_double(number: float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:
-        return False
 
 
 def _missing(kind: str, config: Mapping[str, Json]) -> str:
@@ -199,36 +204,17 @@ def _missing_of_question(config: Mapping[str, Json]) -> Iterator[str]:
         yield "`correct_answer` or `answer`"
 
 
-def _published_text_problems(
-    document: Document, secrets: Sequence[re.Pattern[str]]
-) -> Iterator[Problem]:
+def _published_text_problems(document: Document, secrets: _Secrets) -> Iterator[Problem]:
     for pointer, text in _texts(document):
         if _PRIVATE_FILE in text:
             hint = "students cannot open private files; attach it as a public one"
             yield Problem("W207", "a private file (/private/files/…)", hint, pointer)
-        if _is_secret(text, secrets):
+        if secrets.found_in(text):
             hint = "remove it from the content, and revoke it: git keeps what was committed"
             message = "a signed URL or something that looks like a credential"
             yield Problem("E113", message, hint, pointer)
-        if not _is_harmless(text):
+        if not is_harmless(text):
             yield from _acting(text, pointer)
-
-
-def _is_secret(text: str, secrets: Sequence[re.Pattern[str]]) -> bool:
-    for secret in secrets:  # noqa: SIM110 - twice as fast as any(), and asked of every text
-        if secret.search(text):
-            return True
-    return False
-
-
-def _is_harmless(text: str) -> bool:
-    """Tell at once that a text has nothing of `W208`, as nearly all have."""
-    if ":" not in text and text.isprintable():
-        return True
-    data = text.encode(errors="surrogatepass")
-    has_controls = len(data.translate(None, _CONTROLS)) != len(data) or b"\xc2" in data
-    is_turned = b"\xe2\x80\xad" in data or b"\xe2\x80\xae" in data
-    return not (has_controls or is_turned or b"script:" in data.lower())
 
 
 def _acting(text: str, pointer: Pointer) -> Iterator[Problem]:

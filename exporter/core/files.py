@@ -13,15 +13,36 @@ from datetime import date
 from math import isfinite
 
 from exporter.core.jsonvalues import sorted_keys
-from exporter.core.model import ChildTable, DocType, Document, Field, FieldType, Json, Row, Value
+from exporter.core.model import (
+    DOCTYPES,
+    ChildTable,
+    DocType,
+    Document,
+    FieldType,
+    Json,
+    Row,
+    Value,
+)
 from exporter.core.yamltext import emit
 
-__all__ = ["CONFIG", "CONFIG_TEXT", "Fault", "parse_mapping", "render", "to_mapping"]
+__all__ = [
+    "CONFIG",
+    "CONFIG_TEXT",
+    "Fault",
+    "Rows",
+    "parse_mapping",
+    "read_rows",
+    "render",
+    "to_mapping",
+]
 
 CONFIG = "config"
 CONFIG_TEXT = "config_text"
 
 Pointer = tuple[str | int, ...]
+
+Rows = Mapping[str, tuple[Row, ...]]
+"""Child rows by table, none of them empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +51,27 @@ class Fault:
 
     pointer: Pointer
     message: str
+
+
+def _keys(owner: DocType | ChildTable) -> set[str]:
+    """Return the keys that a file, or a row in it, may have."""
+    names = {column.name for column in owner.fields}
+    if isinstance(owner, DocType):
+        return names | {"name"} | {table.field for table in owner.children}
+    return names | {CONFIG_TEXT} if CONFIG in names else names
+
+
+_KINDS = {FieldType.TEXT: str, FieldType.CHECK: bool, FieldType.INT: int}
+_OWNERS: dict[str, DocType | ChildTable] = {
+    **DOCTYPES,
+    **{table.doctype: table for one in DOCTYPES.values() for table in one.children},
+}
+_ALLOWED = {name: _keys(owner) for name, owner in _OWNERS.items()}
+_COLUMNS = {
+    name: tuple((column.name, _KINDS.get(column.type), column) for column in owner.fields)
+    for name, owner in _OWNERS.items()
+}
+"""The fields by DocType, each with the type of a value that needs no second look."""
 
 
 def render(document: Document, *, orphan: bool) -> str:
@@ -50,33 +92,45 @@ def to_mapping(document: Document, *, orphan: bool) -> dict[str, object]:
 
 
 def parse_mapping(
-    doctype: DocType, mapping: Mapping[str, Json], parent: str | None, extra: Sequence[str]
+    doctype: DocType,
+    mapping: Mapping[str, Json],
+    parent: str | None,
+    extra: Sequence[str],
+    rows: Rows | None = None,
 ) -> tuple[Document | None, tuple[Fault, ...]]:
     """Return the document that a file's mapping holds, and every fault in it.
 
-    `parent` is the name of the document whose folder the file is in; None in `orphans/`.
+    `parent` is the name of the document whose folder the file is in; None in `orphans/`. `rows`
+    are those that were read before, and are then not in the mapping.
     """
     faults: list[Fault] = []
     name = mapping.get("name")
     if not isinstance(name, str) or not name:
         faults.append(Fault(("name",), "`name` is missing or is not text"))
         name = ""
-    allowed = {"name", *(table.field for table in doctype.children)}
-    fields = dict(_read_fields(doctype.fields, mapping, (), faults))
-    allowed.update(column.name for column in doctype.fields)
+    whole = mapping
     if doctype.parent_field and parent is not None:
         if doctype.parent_field in mapping:
             message = "the folder tells the parent, not a field"
             faults.append(Fault((doctype.parent_field,), message))
-        fields = _with_parent(doctype, fields, parent)
+        whole = {**mapping, doctype.parent_field: parent}
+    fields = _read_fields(doctype.name, whole, (), faults)
     fields.update(_read_extras(mapping, extra, faults))
-    faults.extend(_unknown(mapping, allowed | set(extra), ()))
+    if not mapping.keys() <= _ALLOWED[doctype.name]:
+        faults.extend(_unknown(mapping, _ALLOWED[doctype.name] | set(extra), ()))
+    if rows is None:
+        rows = read_rows(doctype, mapping, faults)
+    return (Document(doctype.name, name, fields, rows) if name else None), tuple(faults)
+
+
+def read_rows(doctype: DocType, mapping: Mapping[str, Json], faults: list[Fault]) -> Rows:
+    """Read the child rows of a file, and add what is wrong with them to the faults."""
     rows = {}
     for table in doctype.children:
         found = tuple(_read_rows(table, mapping.get(table.field, []), faults))
         if found:
             rows[table.field] = found
-    return (Document(doctype.name, name, fields, rows) if name else None), tuple(faults)
+    return rows
 
 
 def _row_mapping(row: Row) -> dict[str, object]:
@@ -85,30 +139,27 @@ def _row_mapping(row: Row) -> dict[str, object]:
     }
 
 
-def _with_parent(doctype: DocType, fields: Mapping[str, Value], parent: str) -> dict[str, Value]:
-    """Put the parent link where the declaration has it."""
-    complete = {**fields, str(doctype.parent_field): parent}
-    return {
-        column.name: complete[column.name] for column in doctype.fields if column.name in complete
-    }
-
-
 def _read_fields(
-    columns: Sequence[Field], mapping: Mapping[str, Json], at: Pointer, faults: list[Fault]
-) -> Iterator[tuple[str, Value]]:
-    for column in columns:
-        if column.type is FieldType.JSON:
-            yield from _read_config(mapping, at, faults)
-            continue
-        value = mapping.get(column.name)
-        absent = value is None or value == ""
-        read = column.default if absent else _typed(column.type, value)
-        if read is None:
-            wanted = _EXPECTED[column.type]
-            faults.append(Fault((*at, column.name), f"`{column.name}` must be {wanted}"))
-            read = column.default
-        if read != "":
-            yield column.name, read
+    owner: str, mapping: Mapping[str, Json], at: Pointer, faults: list[Fault]
+) -> dict[str, Value]:
+    """Read the fields of a DocType or of a row; what is as it should be is seen at once."""
+    fields: dict[str, Value] = {}
+    for name, kind, column in _COLUMNS[owner]:
+        value = mapping.get(name)
+        if type(value) is kind and value != "":
+            fields[name] = value  # type: ignore[assignment]
+        elif column.type is FieldType.JSON:
+            fields.update(_read_config(mapping, at, faults))
+        else:
+            absent = value is None or value == ""
+            read = column.default if absent else _typed(column.type, value)
+            if read is None:
+                wanted = _EXPECTED[column.type]
+                faults.append(Fault((*at, name), f"`{name}` must be {wanted}"))
+                read = column.default
+            if read != "":
+                fields[name] = read
+    return fields
 
 
 _EXPECTED = {
@@ -172,14 +223,12 @@ def _read_rows(table: ChildTable, rows: Json, faults: list[Fault]) -> Iterator[R
     if not isinstance(rows, list):
         faults.append(Fault((table.field,), f"`{table.field}` must be a list"))
         return
-    allowed = {column.name for column in table.fields}
-    if CONFIG in allowed:
-        allowed.add(CONFIG_TEXT)
     for position, row in enumerate(rows):
         at = (table.field, position)
         if isinstance(row, dict):
-            faults.extend(_unknown(row, allowed, at))
-            yield dict(_read_fields(table.fields, row, at, faults))
+            if not row.keys() <= _ALLOWED[table.doctype]:
+                faults.extend(_unknown(row, _ALLOWED[table.doctype], at))
+            yield _read_fields(table.doctype, row, at, faults)
         else:
             faults.append(Fault(at, f"each of `{table.field}` must be a mapping"))
 

@@ -10,13 +10,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from exporter.core.files import Fault, parse_mapping
+from exporter.core.files import Fault, parse_mapping, read_rows
 from exporter.core.findings import Finding
 from exporter.core.model import DOCTYPES, LESSON, PLAN, DocType, Document, ExtraFields, Json, Ref
-from exporter.core.packed import packed
+from exporter.core.packed import PackedRows, packed
 from exporter.core.tree import Place, Snapshot, grow, place_of
 
-__all__ = ["UNREAD", "Loaded", "ParsedFile", "assemble", "assemble_ordered", "reading_order"]
+__all__ = [
+    "UNREAD",
+    "Loaded",
+    "ParsedFile",
+    "assemble",
+    "assemble_ordered",
+    "reading_order",
+    "with_packed_rows",
+]
 
 UNREAD = frozenset({("name",), ("is_published",)})
 """Fields without which nobody can tell whether a document should be shown."""
@@ -31,6 +39,8 @@ class ParsedFile:
     """None where it is not YAML, or not a mapping."""
     problem: str = ""
     line: int = 0
+    rows: PackedRows | None = None
+    """Its child rows where they were read already; the mapping is then without them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,23 @@ class _Assembly:
     places: dict[str, Place] = field(default_factory=dict)
     documents: dict[str, Document] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+
+
+def with_packed_rows(file: ParsedFile) -> ParsedFile:
+    """Return a lesson's file with its rows read and packed, unless anything is wrong with them."""
+    place = place_of(file.path)
+    if place is None or place.doctype != LESSON or file.mapping is None:
+        return file
+    faults: list[Fault] = []
+    rows = read_rows(DOCTYPES[LESSON], file.mapping, faults)
+    if faults or not rows:
+        return file
+    try:
+        small = PackedRows.of(rows)
+    except ValueError:  # nested too deeply
+        return file
+    rest = {key: value for key, value in file.mapping.items() if key not in rows}
+    return ParsedFile(file.path, rest, rows=small)
 
 
 def assemble(files: Iterable[ParsedFile], extra: ExtraFields) -> Loaded:
@@ -101,7 +128,8 @@ def _admit(assembly: _Assembly, file: ParsedFile, extra: ExtraFields) -> None:
         return
     parent = _parent_name(assembly, place)
     doctype = DOCTYPES[place.doctype]
-    document, faults = parse_mapping(doctype, file.mapping, parent, extra.get(doctype.name, ()))
+    extras = extra.get(doctype.name, ())
+    document, faults = parse_mapping(doctype, file.mapping, parent, extras, file.rows)
     if faults and _lacks_publishing(doctype, file.mapping):
         faults = (*faults, Fault(("is_published",), "`is_published` is missing; is it misspelt?"))
     for fault in faults:
@@ -256,6 +284,8 @@ def _missing(places: Mapping[str, Place]) -> dict[str, Place]:
     """Return the ancestors' files that are not there, by path."""
     missing = {}
     for place in places.values():
+        if place.parent_path in places:
+            continue
         for path, above in _above(place):
             if path in places:
                 break

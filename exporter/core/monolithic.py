@@ -25,6 +25,7 @@ from exporter.core.blocks import STAMP, about, access_block, colour, extra, imag
 from exporter.core.keys import SharedKeys
 from exporter.core.model import LESSON, SUBJECT, Document, Ref
 from exporter.core.overrides import NO_OVERRIDES
+from exporter.core.packed import row_count
 from exporter.core.tree import Snapshot
 
 __all__ = ["LAYOUT", "SharedFiles", "manifest_draft", "shared_nodes", "shown_by", "subject_drafts"]
@@ -186,7 +187,7 @@ def _unit_lesson(files: SharedFiles, lesson: Node, link: Link) -> Body:
         "sort_order": lesson.document.integer("sort_order"),
         "url": link(files.lessons.key(lesson.name)),
         "access": access_block(lesson.access),
-        "stage_count": len(lesson.document.rows.get("stages", ())),
+        "stage_count": row_count(lesson.document, "stages"),
     }
 
 

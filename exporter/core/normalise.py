@@ -35,6 +35,7 @@ _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 _CARRIAGE_RETURN_ESCAPE = re.compile(r"\\r|\\u000[dD]")
 _TEXT, _CHECK, _INT = FieldType.TEXT, FieldType.CHECK, FieldType.INT
 _FLOAT, _DATE = FieldType.FLOAT, FieldType.DATE
+_WHOLE = frozenset({_CHECK, _INT})
 _ZERO_DATE = "0000-00-00"
 _DATE_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d")
 
@@ -93,10 +94,14 @@ def _ordered(table: ChildTable, rows: Sequence[RawRow], where: str) -> list[RawR
 def _fields(columns: Iterable[Field], row: RawRow, where: str) -> dict[str, Value]:
     fields: dict[str, Value] = {}
     for column in columns:
-        try:
-            _read(column, row.get(column.name), fields)
-        except _MisfitError as misfit:
-            raise _source_error(f"{where}, {column.name}", misfit) from None
+        raw = row.get(column.name)
+        if type(raw) is int and column.type in _WHOLE:  # what most columns hold needs no look
+            fields[column.name] = raw if column.type is _INT else raw != 0
+        elif raw is not None or column.type is not _TEXT:
+            try:
+                _read(column, raw, fields)
+            except _MisfitError as misfit:
+                raise _source_error(f"{where}, {column.name}", misfit) from None
     return fields
 
 
@@ -104,7 +109,7 @@ def _read(column: Field, raw: object, fields: dict[str, Value]) -> None:
     """Put a column's value among the fields; empty text and an empty date stay out."""
     kind = column.type
     if kind is _TEXT:
-        if raw is not None and (text := _text(raw)):
+        if text := _text(raw):
             fields[column.name] = text
     elif kind is _CHECK:
         fields[column.name] = _integer(raw, int(column.default or 0)) != 0
@@ -156,7 +161,7 @@ def _number(raw: object, default: float) -> float:
 
 def _decimal(raw: object) -> Decimal:
     try:
-        number = Decimal(_decoded(raw).strip())
+        number = raw if isinstance(raw, Decimal) else Decimal(_decoded(raw).strip())
     except InvalidOperation:
         raise _misfit(raw, "a number") from None
     if not number.is_finite() or number.adjusted() > _LARGEST_EXPONENT:

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from exporter.core.artifacts import Entry, Index
+from exporter.core.jsonvalues import text_of
 
 __all__ = [
     "Head",
@@ -104,6 +105,15 @@ class Head:
     commit: str
     fingerprint: str
 
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Head:
+        """Read a head.
+
+        Raises:
+            TypeError: it is not one of ours.
+        """
+        return cls(**{name: text_of(value) for name, value in record.items()})
+
 
 @dataclass(frozen=True, slots=True)
 class Release:
@@ -130,6 +140,8 @@ class Release:
     urls_to_purge: int = 0
     store: str = ""
     """Where its files are (`store_name`); empty in records of before there was this field."""
+    precedent: str = ""
+    """The earlier release of which files were taken as they stood; empty where all were made."""
 
     @property
     def head(self) -> Head:
@@ -168,6 +180,7 @@ class Release:
             "files_deleted": self.files_deleted,
             "urls_to_purge": self.urls_to_purge,
             "store": self.store,
+            "precedent": self.precedent,
         }
 
     @classmethod
@@ -191,6 +204,7 @@ class Release:
             lessons=record["lessons"],
             kept=record.get("kept", ""),
             store=record.get("store", ""),
+            precedent=record.get("precedent", ""),
             **{name: record[name] for name in (*texts, *counts)},
         )
 

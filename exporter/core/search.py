@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from json.encoder import encode_basestring
 
 from exporter.core.access import Node, PlanView
 from exporter.core.artifacts import Body
@@ -106,8 +107,7 @@ class Entries:
         shown = (id(topic), subject.name, subject.title, unit.name, unit.title)
         found = self._known.get(shown)
         if found is None:
-            entries = (_entry(subject, unit, topic, lesson) for lesson in topic.children)
-            found = self._known[shown] = (topic, [(entry, _length(entry)) for entry in entries])
+            found = self._known[shown] = (topic, list(_sized(subject, unit, topic)))
         return found[1]
 
 
@@ -195,6 +195,15 @@ def _entry(subject: Node, unit: Node, topic: Node, lesson: Node) -> Body:
     }
 
 
+def _sized(subject: Node, unit: Node, topic: Node) -> Iterator[Sized]:
+    """Yield the entries of a topic with their sizes; what they all say is measured once."""
+    above = _length(_entry(subject, unit, topic, topic))
+    above -= _text_length(topic.name) + _text_length(topic.title)
+    for lesson in topic.children:
+        own = _text_length(lesson.name) + _text_length(lesson.title)
+        yield _entry(subject, unit, topic, lesson), above + own
+
+
 def _overhead(view: PlanView, subject: Node, part: int, parts: int) -> int:
     return _size(shard_body(view, Shard(subject, part, parts, ())))
 
@@ -206,3 +215,8 @@ def _size(body: Body) -> int:
 def _length(value: Json) -> int:
     """Return the bytes of the encoded value, which holds text, integers and booleans only."""
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _text_length(text: str) -> int:
+    """Return what `_length` does of a text, several times as fast."""
+    return len(encode_basestring(text).encode())

@@ -34,6 +34,9 @@ __all__ = [
     "steps_of",
 ]
 
+DELETED_AT_ONCE = 1_000
+"""Files that are deleted without a look at the lease: what S3 deletes in one request."""
+
 
 @dataclass(frozen=True, slots=True)
 class PutFile:
@@ -123,7 +126,8 @@ def difference(
 
     `still_live` gives the live indexes of all other plans; it is asked only when a shared file has
     lost a reader. `dirty` names keys under which another form than the live one may stand, each
-    with a version: these are put again even where they do not differ.
+    with a version: these are put again even where they do not differ, and none is retired under a
+    key that carries a digest, as a rollback would count on it unseen, but deleted.
     """
     old, new = _merged(sides.old_plans.values()), _merged(sides.new_plans.values())
     live, coming = {**sides.old_shared, **old}, {**sides.new_shared, **new}
@@ -134,7 +138,8 @@ def difference(
         and (one.key in dirty or _differs(live.get(one.key), one.entry))
     }
     gone = (old.keys() - new.keys()) | _orphaned(sides, still_live)
-    retired = {key for key in gone if not is_manifest(key) and (sides.hashed or has_digest(key))}
+    stand = {key for key in gone if not is_manifest(key) and (sides.hashed or has_digest(key))}
+    retired = {key for key in stand if key not in dirty or not has_digest(key)}
     kept = {key: entry for key, entry in sides.old_shared.items() if key not in gone}
     shared = {**kept, **sides.new_shared}
     return Delta(
@@ -149,7 +154,7 @@ def difference(
 
 def shared_reach(indexes: Iterable[Index], shared: Index) -> set[str]:
     """Return the shared files that some plans lead to, directly or through one another."""
-    reached = {key for index in indexes for key in linked_keys(index.values()) & shared.keys()}
+    reached = linked_keys(entry for index in indexes for entry in index.values()) & shared.keys()
     new = reached
     while new := (linked_keys(map(shared.__getitem__, new)) & shared.keys()) - reached:
         reached |= new
@@ -176,14 +181,21 @@ def steps_of(delta: Delta, *, indexes: int, purges: bool, records: bool = True) 
 
 
 def deletion_phases(keys: Iterable[str]) -> Iterator[list[str]]:
-    """Yield keys in the order in which they may be deleted: what refers first, each phase whole."""
+    """Yield keys in the order in which they may be deleted: what refers first, each phase whole.
+
+    A large phase comes in parts, so that whoever deletes can renew its lease between two of them.
+    """
     ordered = sorted(keys, key=_deletion_order)
     for _, phase in groupby(ordered, key=lambda key: _deletion_order(key)[0]):
-        yield list(phase)
+        whole = list(phase)
+        for start in range(0, len(whole), DELETED_AT_ONCE):
+            yield whole[start : start + DELETED_AT_ONCE]
 
 
 def _orphaned(sides: Sides, still_live: Callable[[], Iterable[Index]]) -> set[str]:
     """Return the shared files that have lost their last reader, a plan or another shared file."""
+    if _all_lead_on(sides):  # nearly every edit: no need to follow each link of every plan
+        return set()
     together = {**sides.old_shared, **sides.new_shared}
     pairs = ((sides.old_shared.get(key), new) for key, new in sides.new_shared.items())
     relinked = [old for old, new in pairs if old and old.links != new.links]
@@ -191,6 +203,22 @@ def _orphaned(sides: Sides, still_live: Callable[[], Iterable[Index]]) -> set[st
     lost |= linked_keys(relinked) & sides.old_shared.keys()
     lost -= shared_reach(sides.new_plans.values(), together)
     return lost - shared_reach(still_live(), together) if lost else lost
+
+
+def _all_lead_on(sides: Sides) -> bool:
+    """Tell whether every file is still there and leads where it led, so that nothing is lost."""
+    new = sides.new_plans
+    return all(
+        _leads_as(index, new.get(plan, {}), must_stay=True)
+        for plan, index in sides.old_plans.items()
+    ) and _leads_as(sides.old_shared, sides.new_shared, must_stay=False)
+
+
+def _leads_as(old: Index, new: Index, *, must_stay: bool) -> bool:
+    """Tell whether files lead where they led; what is in `new` only, or may go, is no matter."""
+    if must_stay and not old.keys() <= new.keys():
+        return False
+    return all(old[key].links == new[key].links for key in old.keys() & new.keys())
 
 
 def _reason(live: Entry | None, new: Entry) -> str:

@@ -2,7 +2,7 @@
 
 The form is a small, strict subset of YAML that a 1.1 and a 1.2 reader read alike, so an emitter of
 our own is exact where every general one has to be talked out of something (`docs/decisions`).
-Reading is left to libraries. Values are JSON's: mappings in the order given, lists and scalars.
+`yamlreading` reads it back. Values are JSON's: mappings in the order given, lists and scalars.
 """
 
 from __future__ import annotations
@@ -11,7 +11,16 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-__all__ = ["emit", "float_text", "line_of", "scalar_text"]
+__all__ = [
+    "MAX_IMPLICIT_KEY",
+    "emit",
+    "float_text",
+    "is_plain",
+    "line_of",
+    "literal_mark",
+    "needs_escape",
+    "scalar_text",
+]
 
 MAX_IMPLICIT_KEY = 1024
 """Longer keys need YAML's explicit `? key` form."""
@@ -102,10 +111,16 @@ def scalar_text(text: str) -> str:
     """Write a string on one line: plain, else single-quoted, else with escapes."""
     if not text.isprintable() and ("\n" in text or _NEEDS_ESCAPE.search(text)):
         return '"' + _IN_DOUBLE_QUOTES.sub(_escape, text) + '"'
-    return text if _is_plain(text) else "'" + text.replace("'", "''") + "'"
+    return text if is_plain(text) else "'" + text.replace("'", "''") + "'"
 
 
-def _is_plain(text: str) -> bool:
+def needs_escape(text: str) -> bool:
+    """Tell whether a text has characters that only stand in double quotes, as escapes."""
+    printable = text.isprintable() or text.replace("\n", "").isprintable()
+    return not printable and _NEEDS_ESCAPE.search(text) is not None
+
+
+def is_plain(text: str) -> bool:
     """Tell whether text without line breaks and escapes may stand unquoted."""
     first = text[:1]
     if not first or first in _NEVER_FIRST or (first in _RARELY_FIRST and text[1:2] in ("", " ")):
@@ -165,15 +180,21 @@ def _leaf(value: object, indent: str) -> str:
 
 def _literal(text: str, indent: str) -> str:
     """Write text with line breaks as a literal block, without its last line break."""
-    body = text.rstrip("\n")
-    lines = text.removesuffix("\n").split("\n")
-    if not all(map(str.isprintable, lines)) and _NEEDS_ESCAPE.search(text):
+    if needs_escape(text):
         return scalar_text(text)
+    inner = indent + "  "
+    lines = text.removesuffix("\n").split("\n")
+    block = "\n".join(inner + line if line else "" for line in lines)
+    return f"{literal_mark(text)}\n{block}"
+
+
+def literal_mark(text: str) -> str:
+    """Return what begins the literal block of a text: how it ends, and where it is indented."""
+    body = text.rstrip("\n")
     ends = len(text) - len(body)
     chomping = "-" if ends == 0 else "" if ends == 1 and body else "+"
     digit = "2" if body.lstrip("\n")[:1] in (" ", "\t") and body else ""
-    inner = indent + "  "
-    return f"|{digit}{chomping}\n" + "\n".join(inner + line if line else "" for line in lines)
+    return f"|{digit}{chomping}"
 
 
 def _escape(match: re.Match[str]) -> str:

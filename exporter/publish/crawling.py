@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from exporter.config import Media
 from exporter.core.addressing import carries_digest, is_manifest
 from exporter.core.artifacts import Entry
 from exporter.core.progress import Progress, unseen
+from exporter.core.segments import possible_segments
 from exporter.publish.comparing import Damage, Drift, Expectations, blanked_digest
 from exporter.publish.signing import media_form
 from exporter.publish.verifying import FOLDERS
@@ -32,6 +34,7 @@ __all__ = ["Crawl", "Found", "SignedForm", "Standing", "read_standing"]
 
 _CONTENT = frozenset({"stages", "extra"})
 """What holds an editor's own words, which may look like links."""
+_VERSION = re.compile(r"[0-9]{1,12}")
 _LAST_INSTANT = 253_402_300_799
 """The last second of the year 9999: no later one can be written as `generated_at`."""
 
@@ -83,11 +86,11 @@ class Standing:
 
     @property
     def manifests(self) -> dict[str, str]:
-        """Return the manifests that can be read, by plan."""
+        """Return the manifests that can be read, by plan; a copy in another folder is none."""
         return {
             found.plan: key
             for key, found in self.objects.items()
-            if is_manifest(key) and found.plan and found.entry
+            if is_manifest(key) and found.entry and _is_own_folder(found.plan, key)
         }
 
     def crawl(self, manifest: str) -> Crawl:
@@ -159,6 +162,10 @@ def _found(key: str, stored: StoredObject, expected: Expectations, media: Media)
     )
 
 
+def _is_own_folder(plan: str, manifest: str) -> bool:
+    return manifest.split("/")[1] in possible_segments(plan)
+
+
 def _content(body: bytes) -> dict[str, Any] | None:
     """Return a file's content; None where its stamp is none that the exporter writes."""
     try:
@@ -198,4 +205,4 @@ def _links(content: Mapping[str, Any]) -> Iterator[tuple[str, int | None]]:
         elif isinstance(value, str) and (name == "url" or name.endswith("_url")):
             path, _, version = value.partition("?v=")
             if path.startswith(FOLDERS):
-                yield unquote(path), int(version) if version.isdigit() else None
+                yield unquote(path), int(version) if _VERSION.fullmatch(version) else None

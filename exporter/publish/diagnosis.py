@@ -66,6 +66,8 @@ class Patient:
     state: ObjectStore
     purger: Purger | None
     media: Media
+    sharing: tuple[str, ...] = ()
+    """Other targets with the same `store` and a `state` of their own."""
 
     @property
     def service(self) -> str:
@@ -78,6 +80,7 @@ def check_target(patient: Patient, doctor: Doctor) -> Iterator[Check]:
     area = f"target {patient.target.name}"
     with CdnReader(concurrency=2) as reader:
         tries: tuple[tuple[str, Iterator[Check]], ...] = (
+            ("shared store", _check_sharing(area, patient)),
             ("conditional writes", _check_state(area, patient, doctor)),
             ("CDN store", _check_store(area, patient, doctor, reader)),
             ("purge", _check_purge(area, patient, doctor, reader)),
@@ -86,6 +89,18 @@ def check_target(patient: Patient, doctor: Doctor) -> Iterator[Check]:
         )
         for name, checks in tries:
             yield from guarded(area, name, checks)
+
+
+def _check_sharing(area: str, patient: Patient) -> Iterator[Check]:
+    if patient.sharing:
+        yield Check(
+            area,
+            "shared store",
+            Health.PROBLEM,
+            f"{patient.cdn.label} is the store of target {', '.join(patient.sharing)} too, "
+            "with another `state`: either overwrites and deletes what the other put",
+            "give each target a bucket, a prefix or a folder of its own",
+        )
 
 
 @contextmanager

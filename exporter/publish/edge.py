@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, cast
 
 from exporter.config import Purge, Target
-from exporter.errors import ConfigError
+from exporter.errors import ConfigError, PurgeError
 from exporter.publish.purge import CloudflarePurger, Edge, purge_batch_from, purge_batches
 
 __all__ = ["CloudflareEdge", "edge_of"]
@@ -32,10 +32,21 @@ class CloudflareEdge:
         return [batch.body() for batch in purge_batches(changes, self._edge)]
 
     def send(self, request: Mapping[str, Any]) -> None:
-        """Send one request, all of them over one connection."""
+        """Send one request, all of them over one connection.
+
+        Raises:
+            PurgeError: it was refused, or is none of ours.
+        """
+        try:
+            batch = purge_batch_from(request)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise PurgeError(
+                "a purge that is owed cannot be read",
+                hint="delete what is in `purges/` of the state store, and purge everything once",
+            ) from error
         if self._connected is None:
             self._connected = self._connect()
-        self._connected.purge(purge_batch_from(request))
+        self._connected.purge(batch)
 
     def _connect(self) -> CloudflarePurger:
         zone, token = self._purge, self._purge.api_token.reveal()

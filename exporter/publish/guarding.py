@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from exporter.content.deepening import find_or_fetch, is_ancestor_at_all
-from exporter.content.reading import plans_at
-from exporter.content.repository import Commit, Repository
 from exporter.core.addressing import is_manifest
-from exporter.core.release import Outcome, PlanState
+from exporter.core.release import PlanState
 from exporter.core.wording import near
 from exporter.errors import Refused, StoreError, UsageError
-from exporter.publish.journal import Written
-from exporter.publish.ledger import Ledger, LiveState, Noted
-from exporter.publish.prepared import Prepared, PublishOptions, Workspace
-from exporter.stores.base import ObjectStore
+
+if TYPE_CHECKING:
+    from exporter.content.repository import Commit, Repository
+    from exporter.core.release import Outcome
+    from exporter.publish.journal import Written
+    from exporter.publish.ledger import Ledger, LiveState, Noted
+    from exporter.publish.prepared import Prepared, PublishOptions, Workspace
+    from exporter.stores.base import ObjectStore
 
 __all__ = [
     "forgotten_manifest",
@@ -65,6 +67,8 @@ def forgotten_manifest(cdn: ObjectStore, workspace: Workspace, commit: Commit) -
     Where nothing is live and nothing unfinished, it says that the ledger was lost. A store that
     tells nothing (some keys may only write) is no reason to refuse: the first put says why.
     """
+    from exporter.content.reading import plans_at  # slow to import, and rarely needed
+
     plans = plans_at(workspace.repository, commit, workspace.folder, workspace.extra_fields)
     paths = sorted(path for path, plan in plans if plan.flag("is_published"))
     keys = (f"{path.removesuffix('.yaml')}/manifest.json" for path in paths[:MANIFESTS_LOOKED_FOR])
@@ -82,12 +86,14 @@ def refuse_forgotten_files(
 ) -> None:
     """Refuse a first publish over the files of an earlier release: its ledger was lost.
 
-    What an unfinished first publish left there is in the journal, and is no such file.
+    What an unfinished first publish left there is in the journal, and is no such file. Any other
+    journal is of a release that was live, of which only the head is lost.
 
     Raises:
         Refused: a manifest stands on the CDN store although the ledger knows of no release.
     """
-    if prepared.live.head or options.allow_older or not prepared.noted.journal.is_clean:
+    is_first = prepared.noted.journal.is_of_a_first_publish
+    if prepared.live.head or options.allow_older or is_first:
         return
     key = forgotten_manifest(cdn, workspace, prepared.commit)
     if not key:
@@ -113,6 +119,8 @@ def refuse_older(
     """
     if live.head is None or options.allow_older or live.head.commit == commit.sha:
         return
+    from exporter.content.deepening import find_or_fetch, is_ancestor_at_all
+
     known = find_or_fetch(repository, live.head.commit)
     if known and is_ancestor_at_all(repository, live.head.commit, commit.sha):
         return

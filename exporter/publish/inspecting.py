@@ -68,7 +68,7 @@ def find_release(ledger: Ledger, named: str) -> Release:
         )
     if named == "live":
         return ledger.release(head[0].release)
-    listed = ledger.store.list(f"releases/{named}")
+    listed = ledger.store.list(f"releases/{named}") if "/" not in named else ()
     ids = [info.key.removeprefix("releases/").removesuffix(".json") for info in listed]
     chosen = [named] if named in ids else ids
     if len(chosen) == 1:

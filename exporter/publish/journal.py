@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from exporter.core.addressing import has_digest
+from exporter.core.jsonvalues import number_of, text_of
 
 __all__ = ["Journal", "Written", "newest"]
 
@@ -59,6 +60,11 @@ class Journal:
         """Tell whether nothing is left to do."""
         return not (self.put or self.delete or self.suspect or self.purge or self.owed)
 
+    @property
+    def is_of_a_first_publish(self) -> bool:
+        """Tell whether it is what a publish left that found no release."""
+        return bool(self.put) and not self.base
+
     def dirty(self, live: str) -> dict[str, Written]:
         """Return the objects of which the CDN store may hold another form than the ledger says."""
         named = dict(self.suspect)
@@ -101,18 +107,18 @@ class Journal:
         """Read a journal.
 
         Raises:
-            KeyError, TypeError: it is not one of ours.
+            AttributeError, KeyError, TypeError: it is not one of ours.
         """
         return cls(
-            run=record["run"],
-            commit=record["commit"],
-            base=record["base"],
-            plans=tuple(record["plans"]),
-            put={key: Written(*row) for key, row in record["put"].items()},
+            run=text_of(record["run"]),
+            commit=text_of(record["commit"]),
+            base=text_of(record["base"]),
+            plans=tuple(map(text_of, record["plans"])),
+            put={key: _written(*row) for key, row in record["put"].items()},
             delete=dict(record["delete"]),
-            suspect={key: Written(*row) for key, row in record["suspect"].items()},
+            suspect={key: _written(*row) for key, row in record["suspect"].items()},
             purge=dict(record["purge"]),
-            owed=tuple(record["owed"]),
+            owed=tuple(map(text_of, record["owed"])),
         )
 
 
@@ -129,3 +135,7 @@ def newest(*found: Mapping[str, Written]) -> dict[str, Written]:
 
 def _rows(found: Mapping[str, Written]) -> dict[str, list[object]]:
     return {key: [w.digest, w.version, w.before, w.unseen] for key, w in found.items()}
+
+
+def _written(digest: object, version: object, *others: Any) -> Written:  # noqa: ANN401 - JSON
+    return Written(text_of(digest), number_of(version), *others)

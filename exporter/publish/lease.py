@@ -137,17 +137,27 @@ class LeaseHolder:
             LeaseLost: somebody else has it now.
             OutsideError: it could not be renewed for so long that it may run out.
         """
+        if not surely and not self._lost and self._is_fresh:
+            return  # without the lock, for which the threads of an upload would queue
         with self._renewing:
-            age_s = (self._run.now() - self._renewed).total_seconds()
             if self._lost:
                 raise _lost()
-            if surely or not 0 <= age_s < RENEW_S:
-                self._renew(patient=not surely and age_s < TTL_S / 2)
+            if surely or not self._is_fresh:
+                self._renew(patient=not surely and self._age_s < TTL_S / 2)
+
+    @property
+    def _is_fresh(self) -> bool:
+        """Tell whether the lease need not be renewed yet; a clock that went back cannot tell."""
+        return 0 <= self._age_s < RENEW_S
+
+    @property
+    def _age_s(self) -> float:
+        return (self._run.now() - self._renewed).total_seconds()
 
     def _renew(self, *, patient: bool) -> None:
         """Renew the lease; a patient holder leaves a store that fails now for the next time."""
         try:
-            self._etag = self._write(IfMatch(self._etag))
+            self._write_again()
         except PreconditionFailed as error:
             self._lost = True
             raise _lost() from error
@@ -156,6 +166,20 @@ class LeaseHolder:
                 raise OutsideError(
                     f"the lease could not be renewed: {error.message}", hint=error.hint
                 ) from error
+
+    def _write_again(self) -> None:
+        """Write over this run's own lease, also where the answer to its last renewal was lost.
+
+        Raises:
+            PreconditionFailed: it is another run's.
+        """
+        try:
+            self._etag = self._write(IfMatch(self._etag))
+        except PreconditionFailed:
+            found = read_lease(self._store)
+            if found is None or found[0].run != self._run.release_id:
+                raise
+            self._etag = self._write(IfMatch(found[1]))
 
     def _write(self, condition: IfAbsent | IfMatch) -> str:
         now = self._run.now()

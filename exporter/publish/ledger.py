@@ -8,7 +8,7 @@ back and cannot be understood is said, never taken for "nothing is live".
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
@@ -27,13 +27,29 @@ from exporter.core.release import (
 from exporter.core.wording import unreadable
 from exporter.errors import Refused, StoreError
 from exporter.publish.journal import Journal
-from exporter.stores.base import Attributes, IfAbsent, IfMatch, ObjectStore, PreconditionFailed
+from exporter.stores.base import (
+    Attributes,
+    IfAbsent,
+    IfMatch,
+    ObjectStore,
+    PreconditionFailed,
+    StoredObject,
+)
 
 __all__ = ["Ledger", "LiveState", "LostSwap", "Noted", "PackedIndex", "pack_index", "pack_kept"]
+
+FETCHERS = 16
+"""So many indexes are fetched at a time: each is a round trip to the store."""
+FETCHED_ALONE = 3
+"""Fewer are fetched one after the other."""
 
 _HEAD = "head.json"
 _JOURNAL = "journal.json"
 _JSON = Attributes("application/json; charset=utf-8", "no-store")
+_DAMAGED = (
+    "the ledger is damaged: restore the state store from its backup, or delete head.json there and "
+    "run `exporter adopt`"
+)
 _Parsed = TypeVar("_Parsed")
 
 
@@ -99,7 +115,7 @@ class Ledger:
         found = self._store.get(_HEAD)
         if found is None:
             return None
-        head = self._parse(_HEAD, found.body, lambda record: Head(**record))
+        head = self._parse(_HEAD, found.body, Head.from_json)
         return head, found.info.etag
 
     def live(self) -> LiveState:
@@ -144,7 +160,20 @@ class Ledger:
         Raises:
             StoreError: it is missing or unreadable.
         """
-        return self._read(f"indexes/{digest}.json", parse_index) if digest else {}
+        if not digest:
+            return {}
+        return self._parse_index(digest, self._store.get(_index_key(digest)), parse_index)
+
+    def indexes(self, digests: Iterable[str]) -> Iterator[dict[str, Entry]]:
+        """Yield indexes in the order asked for; the store is asked for several at a time.
+
+        Raises:
+            StoreError: one is missing or unreadable.
+        """
+        asked = list(digests)
+        keys = [_index_key(digest) if digest else "" for digest in asked]
+        for digest, found in zip(asked, self._fetched(keys), strict=True):
+            yield self._parse_index(digest, found, parse_index) if digest else {}
 
     def kept(self, release: Release | None) -> dict[str, Kept]:
         """Return what stands on the CDN besides what is live.
@@ -154,11 +183,12 @@ class Ledger:
         """
         if release is None or not release.kept:
             return {}
-        return self._read(f"indexes/{release.kept}.json", parse_kept)
+        found = self._store.get(_index_key(release.kept))
+        return self._parse_index(release.kept, found, parse_kept)
 
     def save_index(self, packed: PackedIndex) -> None:
         """Write an index under its own digest; one that is there stays."""
-        self._create(f"indexes/{packed.digest}.json", packed.body)
+        self._create(_index_key(packed.digest), packed.body)
 
     def save_release(self, release: Release) -> None:
         """Write a release's record, once."""
@@ -231,25 +261,55 @@ class Ledger:
             return
 
     def _read(self, key: str, parse: Callable[[Mapping[str, Any]], _Parsed]) -> _Parsed:
-        found = self._store.get(key)
+        return self._parse(key, self._there(key, self._store.get(key)).body, parse)
+
+    def _fetched(self, keys: Sequence[str]) -> Iterator[StoredObject | None]:
+        """Yield what the store has under some keys, in their order; nothing for an empty one."""
+        if len(keys) < FETCHED_ALONE:
+            yield from (self._store.get(key) if key else None for key in keys)
+            return
+        from concurrent.futures import ThreadPoolExecutor  # not worth its import for so few
+
+        with ThreadPoolExecutor(FETCHERS) as threads:
+            yield from threads.map(lambda key: self._store.get(key) if key else None, keys)
+
+    def _parse_index(
+        self,
+        digest: str,
+        found: StoredObject | None,
+        parse: Callable[[Mapping[str, Any]], dict[str, _Parsed]],
+    ) -> dict[str, _Parsed]:
+        """Parse an index, of which the name says what its bytes are: it decides what is deleted."""
+        key = _index_key(digest)
+        body = self._there(key, found).body
+        if hashlib.sha256(body).hexdigest() != digest:
+            raise StoreError(
+                f"{key} in the state store {self._store.label} was changed since it was written",
+                hint=_DAMAGED,
+            )
+        return self._parse(key, body, parse)
+
+    def _there(self, key: str, found: StoredObject | None) -> StoredObject:
         if found is None:
             raise StoreError(
-                f"{key} is missing from the state store {self._store.label}",
-                hint="the ledger is damaged: restore the state store from its backup, or delete "
-                "head.json there and run `exporter adopt`",
+                f"{key} is missing from the state store {self._store.label}", hint=_DAMAGED
             )
-        return self._parse(key, found.body, parse)
+        return found
 
     def _parse(
         self, key: str, body: bytes, parse: Callable[[Mapping[str, Any]], _Parsed]
     ) -> _Parsed:
         try:
             return parse(orjson.loads(body))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise StoreError(
                 f"{key} in the state store {self._store.label} cannot be read: {unreadable(error)}",
                 hint="it was not written by this exporter, or was damaged since",
             ) from error
+
+
+def _index_key(digest: str) -> str:
+    return f"indexes/{digest}.json"
 
 
 def _condition(etag: str | None) -> IfAbsent | IfMatch:

@@ -9,9 +9,9 @@ from typing import Protocol
 from exporter.build.builder import Built
 from exporter.core.findings import Finding
 from exporter.core.release import Outcome, PlanState
-from exporter.core.segments import segment
+from exporter.core.segments import possible_segments, segment
 
-__all__ = ["Found", "Verdicts", "plan_path", "why_held"]
+__all__ = ["Found", "Verdicts", "plan_path", "possible_paths", "why_held"]
 
 NOT_ASKED = "not selected by --plan"
 
@@ -90,13 +90,18 @@ class Verdicts:
 
 def why_held(plan: str, findings: Iterable[Finding], folder: str) -> str:
     """Return the first error that holds a plan back; `folder` is that of the snapshot."""
-    path = plan_path(plan)
+    paths = possible_paths(plan)
     for found in findings:
-        if found.severity == "error" and (plan in found.plans or found.path == path):
+        if found.severity == "error" and (plan in found.plans or found.path in paths):
             return f"{found.code} {folder}/{found.path}:{found.line}: {found.message}"
     return ""
 
 
 def plan_path(plan: str) -> str:
-    """Return the path of a plan's snapshot file."""
+    """Return the path of a plan's snapshot file, where its name clashes with no other."""
     return f"plans/{segment(plan)}.yaml"
+
+
+def possible_paths(plan: str) -> list[str]:
+    """Return the paths that a plan's snapshot file may have, whatever other plans there are."""
+    return [f"plans/{written}.yaml" for written in possible_segments(plan)]

@@ -1,22 +1,26 @@
-"""What a publish is given and what it will do: the values between planning and doing."""
+"""The values around a publish: what it is given, what it will do, and what it did."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from exporter.build.inspection import CheckRules
-from exporter.content.repository import Commit, Repository
-from exporter.core.artifacts import Artifact, Index
-from exporter.core.findings import Finding
-from exporter.core.model import ExtraFields
-from exporter.core.release import Kept, Kind, Outcome, PlanState
-from exporter.core.steps import Delta, Step, steps_of
+from exporter.core.release import Kind, PlanState
+from exporter.core.steps import steps_of
 from exporter.publish.journal import Journal, Written, newest
-from exporter.publish.ledger import LiveState, Noted, PackedIndex
 
-__all__ = ["Prepared", "PublishOptions", "Rework", "Workspace"]
+if TYPE_CHECKING:
+    from exporter.build.rules import CheckRules
+    from exporter.content.repository import Commit, Repository
+    from exporter.core.artifacts import Artifact, Entry, Index
+    from exporter.core.findings import Finding
+    from exporter.core.model import ExtraFields
+    from exporter.core.release import Kept, Outcome, Release
+    from exporter.core.steps import Delta, Step
+    from exporter.publish.ledger import LiveState, Noted, PackedIndex
+
+__all__ = ["Prepared", "PublishOptions", "Published", "Rework", "Workspace"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class Workspace:
     fingerprint: str
     signed: tuple[bytes, ...] = ()
     """Prefixes of media URLs that are signed on upload: such a lesson does not stand for long."""
+    exporter: str = ""
+    """The exporter's version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +98,11 @@ class Prepared:
     kept: Mapping[str, Kept] = field(default_factory=dict)
     """What stood on before and still does, besides what this release retires."""
     forgotten: frozenset[str] = frozenset()
-    """What stood on and is deleted, as what is there is not sure."""
+    """What others counted on and is deleted, as what is there is not sure."""
     earlier: Index = field(default_factory=dict)
     """What shards put for this publish before it began, and goes live with it."""
+    precedent: str = ""
+    """The earlier release of which files are taken as they stand; empty where all were made."""
     rework: Rework | None = None
 
     @property
@@ -165,6 +173,25 @@ class Prepared:
         return replace(
             mine, put=newest(earlier.put, mine.put), purge={**earlier.unpurged(), **mine.purge}
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publish did; `purge_error` says what the CDN did not accept."""
+
+    release: Release
+    """The live release now."""
+    purge_error: str = ""
+    is_new: bool = True
+    """False where the live release was only put right."""
+    put: Mapping[str, Entry] = field(default_factory=dict)
+    """What was really put."""
+    files_deleted: int = 0
+
+    @property
+    def files_put(self) -> int:
+        """Return how many files were put."""
+        return len(self.put)
 
 
 def _states(outcomes: Mapping[str, Outcome]) -> dict[str, tuple[str, int, str, str]]:

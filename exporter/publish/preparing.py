@@ -17,7 +17,7 @@ from exporter.core.steps import Delta
 from exporter.errors import StoreBusy
 from exporter.publish.gathering import needed
 from exporter.publish.guarding import refuse_unsure_files
-from exporter.publish.planning import Preparation
+from exporter.publish.preparation import Preparation
 from exporter.publish.prepared import Prepared
 from exporter.publish.run import Run, instant
 from exporter.publish.settling import Work, readers

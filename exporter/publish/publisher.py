@@ -7,8 +7,8 @@ is noted in the journal first; whoever runs next ends it or puts it back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from exporter.core.artifacts import Entry
@@ -18,7 +18,7 @@ from exporter.publish.debts import Purger, pay
 from exporter.publish.journal import Journal
 from exporter.publish.lease import LeaseHolder, LeaseLost, refuse_if_held
 from exporter.publish.ledger import Ledger, LostSwap, pack_kept
-from exporter.publish.prepared import Prepared
+from exporter.publish.prepared import Prepared, Published
 from exporter.publish.probe import probe_conditional_writes
 from exporter.publish.run import Run, instant
 from exporter.publish.uploading import CONTENT_TYPE, Unleased, Uploader
@@ -27,25 +27,6 @@ from exporter.stores.base import ObjectStore, PreconditionFailed
 __all__ = ["CONTENT_TYPE", "Published", "Publisher", "Purger", "Run"]
 
 _NOTING_ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What a publish did; `purge_error` says what the CDN did not accept."""
-
-    release: Release
-    """The live release now."""
-    purge_error: str = ""
-    is_new: bool = True
-    """False where the live release was only put right."""
-    put: Mapping[str, Entry] = field(default_factory=dict)
-    """What was really put."""
-    files_deleted: int = 0
-
-    @property
-    def files_put(self) -> int:
-        """Return how many files were put."""
-        return len(self.put)
 
 
 class Signatures(Protocol):
@@ -126,7 +107,9 @@ class Publisher:
         try:
             self._note_suspects(mine)
             with LeaseHolder(self._ledger.store, run) as lease:
-                self._work(run, lease).publish(prepared.rework.undo())
+                undo = prepared.rework.undo()
+                if undo.live.release:  # else nothing is live yet, and this must make no release
+                    self._work(run, lease).publish(undo)
         except ExporterError as error:
             self._progress(f"not undone yet, the next run does it: {error.message}")
 
@@ -266,6 +249,7 @@ class _Publishing:
             files_deleted=len(delta.delete) + len(delta.leftovers),
             urls_to_purge=len(self.journal.unpurged()) if self._purger else 0,
             store=self._ledger.cdn_name,
+            precedent=prepared.precedent,
         )
 
     def _purge(self) -> str:

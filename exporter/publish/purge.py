@@ -177,7 +177,7 @@ class CloudflarePurger:
 
         try:
             answer = self._client.post(self._url, json=batch.body())
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             return _Refusal(f"no answer: {str(error) or type(error).__name__}", passing=True)
         return _refusal(answer)
 

@@ -53,6 +53,8 @@ class Recognised:
     """What stands on though nothing live leads to it: earlier forms (`hashed`)."""
     files: int
     """How many files are live."""
+    same: int
+    """How many of them are as the commit makes them."""
     drift: tuple[Drift, ...]
     suspect: Mapping[str, Written]
     suspect_plans: frozenset[str]
@@ -122,6 +124,7 @@ class _Comparison:
             for name, outcome in sorted(self.made.plans.items())
         }
         live = self.made.live()
+        made = current.entries()
         kept = {key: entry for key in self.objects if (entry := self._kept(key, live))}
         damage = [*self._damage(live), *self._extra(live.keys() | kept.keys())]
         suspect = {one.key: self._written(one.key, live.get(one.key)) for one in damage}
@@ -132,6 +135,7 @@ class _Comparison:
             tuple({*packed.values(), *self.made.built_against.values(), shared}),
             kept,
             len(live),
+            sum(made.get(key) == live[key] and self._stands(key, live[key]) for key in live),
             tuple(sorted({one.key: one for one in (*drift, *damage)}.values(), key=_by_key)),
             suspect,
             self._concerned(suspect),
@@ -266,7 +270,7 @@ class _Comparison:
             first = max(rules, key=self.media.refresh_before)
             self.unsigned[key] = artifact.entry
             self.notes[key] = SignedLesson(
-                int(moment(signed.expires_at).timestamp()),
+                _expiry(signed.expires_at),
                 first.prefix,
                 artifact.entry.digest,
                 artifact.entry.version,
@@ -353,3 +357,11 @@ class _Comparison:
 
 def _by_key(drift: Drift) -> str:
     return drift.key
+
+
+def _expiry(text: str) -> int:
+    """Return when signed URLs expire, in Unix seconds; at once, where somebody edited that."""
+    try:
+        return int(moment(text).timestamp())
+    except ValueError:
+        return 0

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from exporter.build.bench import Stamps
 from exporter.build.builder import Built
 from exporter.content.repository import Commit
-from exporter.core.addressing import Forms
+from exporter.core.addressing import Forms, has_digest
 from exporter.core.artifacts import Artifact, Entry, Index, Rules
 from exporter.core.findings import Finding
 from exporter.core.release import Kept, Outcome, PlanState
 from exporter.core.segments import possible_segments
 from exporter.core.steps import Delta, Sides, difference, shared_reach
+from exporter.publish.gathering import prepared_files
 from exporter.publish.journal import Written, newest
 from exporter.publish.ledger import Ledger, LiveState, Noted, pack_index
 from exporter.publish.outcomes import Verdicts
@@ -84,6 +85,10 @@ class State:
         """Return the live shared files, and those of plans, given their live indexes."""
         return {**self.shared, **{key: e for index in old.values() for key, e in index.items()}}
 
+    def standing(self, old: Mapping[str, Index]) -> dict[str, Entry]:
+        """Return all that stands: the live files, and what is kept though it is live no more."""
+        return {**{key: one.entry for key, one in self.kept.items()}, **self.files_of(old)}
+
     def stamps(self, old: Mapping[str, Index], commit: Commit, rules: Rules) -> Stamps:
         """Return what the versions of a commit's files are decided from.
 
@@ -101,7 +106,9 @@ class State:
 
     def indexes(self, plans: Collection[str]) -> dict[str, Index]:
         """Return the live indexes of plans."""
-        return {name: self.ledger.index(self.before[name].index) for name in sorted(plans)}
+        names = sorted(plans)
+        found = self.ledger.indexes(self.before[name].index for name in names)
+        return dict(zip(names, found, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,8 @@ class Work:
     renewed: frozenset[str] = frozenset()
     """Plans of which the content changed, or that are tried again on request."""
     findings: tuple[Finding, ...] = ()
+    precedent: str = ""
+    """The earlier release of which files are taken as they stand."""
 
 
 def settle(
@@ -143,10 +152,11 @@ class _Settling:
             n: index for n, index in work.old.items() if n in self.plans or n in work.removed
         }
 
+        self.readers = readers(self.plans, work.built.lessons)
+
     def result(self) -> Prepared:
         built = self.work.built.lessons
-        needed = shared_reach(self.plans.values(), built)
-        shared = {key: entry for key, entry in built.items() if key in needed}
+        shared = {key: entry for key, entry in built.items() if key in self.readers}
         delta = difference(
             self.work.made,
             Sides(
@@ -165,11 +175,10 @@ class _Settling:
 
     def _other_indexes(self) -> Iterator[Index]:
         """Yield the live indexes of the plans that stay as they are."""
-        for name, outcome in self.state.before.items():
-            if name in self.work.old and name not in self.replaced:
-                yield self.work.old[name]
-            elif name not in self.replaced:
-                yield self.state.ledger.index(outcome.index)
+        others = self.state.before.keys() - self.replaced.keys()
+        yield from (self.work.old[name] for name in sorted(others & self.work.old.keys()))
+        unread = sorted(others - self.work.old.keys())
+        yield from self.state.ledger.indexes(self.state.before[name].index for name in unread)
 
     def _rebuilt(self, delta: Delta) -> Rebuilt:
         """Rebuild the unsure files that stay live as they are and are not put anyway."""
@@ -225,17 +234,33 @@ class _Settling:
             self.workspace.fingerprint,
             tuple(one for one in (*packed.values(), shared) if one.digest not in known),
             work.findings,
+            precedent=work.precedent,
             plans=frozenset({*work.built.plans, *work.old}),
-            readers=readers(self.plans, work.built.lessons),
+            readers=self.readers,
             kept={key: one for key, one in state.kept.items() if key not in gone},
-            forgotten=frozenset(state.kept.keys() & delta.leftovers.keys()),
+            forgotten=frozenset(self._counted_on(delta.leftovers) & delta.leftovers.keys()),
         )
+
+    def _counted_on(self, leftovers: Collection[str]) -> set[str]:
+        """Return files that others count on: to delete them takes a release, which says so.
+
+        A publish counts on what stands on, and whoever finishes a shared one on what shards put.
+        """
+        shared = any(map(has_digest, leftovers))
+        return {*self.state.kept, *(prepared_files(self.state.ledger.store) if shared else ())}
 
 
 def readers(plans: Mapping[str, Index], shared: Index) -> dict[str, frozenset[str]]:
-    """Return for each shared file the plans that lead to it."""
-    found: dict[str, set[str]] = {}
+    """Return for each shared file the plans that lead to it; equal sets are one object.
+
+    There are as many shared files as lessons, and only so many sets as subjects that plans share.
+    """
+    found: dict[str, frozenset[str]] = {}
     for name, index in plans.items():
+        joined: dict[frozenset[str], frozenset[str]] = {}
         for key in shared_reach([index], shared):
-            found.setdefault(key, set()).add(name)
-    return {key: frozenset(names) for key, names in found.items()}
+            others = found.get(key, frozenset())
+            if others not in joined:
+                joined[others] = others | {name}
+            found[key] = joined[others]
+    return found

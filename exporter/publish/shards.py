@@ -155,7 +155,7 @@ class ShardRecord:
         """Read a record.
 
         Raises:
-            KeyError, TypeError, ValueError: it is not one of ours.
+            AttributeError, KeyError, TypeError, ValueError: it is not one of ours.
         """
         moment(record["at"])
         plans: dict[str, Index] = {
@@ -163,7 +163,7 @@ class ShardRecord:
         }
         lessons = parse_index({"files": record["lessons"]})
         findings = tuple(_finding(found) for found in record["findings"])
-        return cls(
+        found = cls(
             Shard(*record["shard"]),
             Binding(**record["binding"]),
             record["at"],
@@ -171,11 +171,13 @@ class ShardRecord:
             Built(plans, lessons, findings),
             {key: text.encode() for key, text in record["manifests"].items()},
             frozenset(record["removed"]),
-            record["held"],
+            dict(record["held"]),
             tuple(record["put"]),
-            record["failed"],
+            dict(record["failed"]),
             record["state"] == "ready",
         )
+        found.put_entries  # noqa: B018 - raises for a key that is in no index
+        return found
 
 
 def save_shard(store: ObjectStore, record: ShardRecord, etag: str | None) -> str:
@@ -205,7 +207,7 @@ def read_shard(store: ObjectStore, key: str) -> tuple[ShardRecord, str] | None:
         return None
     try:
         return ShardRecord.from_json(orjson.loads(found.body)), found.info.etag
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StoreError(
             f"{key} in the state store {store.label} cannot be read: {unreadable(error)}",
             hint="delete it, and prepare that shard again",

@@ -17,7 +17,7 @@ from exporter.errors import OutsideError
 
 __all__ = ["Spool"]
 
-IN_MEMORY = 32 << 20
+IN_MEMORY = 4 << 20
 """Bytes of a publish that are not set aside."""
 
 
@@ -52,8 +52,9 @@ class Spool:
             while self._end - begin < len(data):
                 self._end += os.pwrite(file, data[self._end - begin :], self._end)
         except OSError as error:
+            folder = tempfile.tempdir or "any of the usual folders"
             raise OutsideError(
-                f"a temporary file in {tempfile.gettempdir()} cannot be written: {error.strerror}",
+                f"a temporary file in {folder} cannot be written: {error.strerror}",
                 hint="make room there, or set TMPDIR to a folder with some, and run it again",
             ) from error
         return begin

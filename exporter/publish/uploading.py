@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import groupby
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import orjson
 
@@ -26,11 +27,14 @@ from exporter.publish.prepared import Prepared
 from exporter.publish.run import Run
 from exporter.stores.base import Attributes, ObjectStore
 
-__all__ = ["CONTENT_TYPE", "Kept", "Unleased", "Uploader"]
+__all__ = ["CONTENT_TYPE", "Kept", "Unleased", "Uploader", "in_threads"]
+
+T = TypeVar("T")
 
 CONTENT_TYPE = "application/json; charset=utf-8"
 FIRST_WAIT_S = 1.0
 """The wait before the first retry; each further one is twice as long, all of them ± a half."""
+BETWEEN_TELLING_S = 0.1
 
 
 class Kept(Protocol):
@@ -52,7 +56,11 @@ class Unleased:
 
 
 class Uploader:
-    """Writes to one CDN store while the lease is held."""
+    """Writes to one CDN store while the lease is held.
+
+    Its threads share a dict and a set without a lock, for which they would queue at every put: a
+    single change of either is whole in itself.
+    """
 
     def __init__(
         self, cdn: ObjectStore, run: Run, lease: Kept, progress: Callable[[str], None]
@@ -103,15 +111,12 @@ class Uploader:
         self, artifacts: Sequence[Artifact], prepared: Prepared
     ) -> dict[str, StoreError]:
         failed: dict[str, StoreError] = {}
-        with ThreadPoolExecutor(self._run.concurrency) as pool:
-            futures = [pool.submit(self._upload, one, prepared, failed) for one in artifacts]
-            try:
-                for done, future in enumerate(futures, start=1):
-                    future.result()
-                    self._run.progress("files put", done, len(futures))
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        in_threads(
+            lambda one: self._upload(one, prepared, failed),
+            artifacts,
+            self._run.concurrency,
+            lambda done: self._run.progress("files put", done, len(artifacts)),
+        )
         return failed
 
     def _upload(
@@ -156,11 +161,9 @@ class Uploader:
             cache_control_of(artifact.key, data, of_kind),
             {"commit": commit, "sha256": digest},
         )
-        with self._noting:
-            self.attempted.add(artifact.key)
+        self.attempted.add(artifact.key)
         self._retried(lambda: self._cdn.put(artifact.key, data, attributes))
-        with self._noting:
-            self._done[artifact.key] = digest
+        self._done[artifact.key] = digest
 
     def _retried(self, action: Callable[[], object]) -> None:
         """Do something, again and again while the store is only busy (spec 5, step 4)."""
@@ -175,3 +178,42 @@ class Uploader:
                 return
         self._lease.keep()
         action()
+
+
+def in_threads(
+    action: Callable[[T], None],
+    items: Iterable[T],
+    threads: int,
+    progress: Callable[[int], None],
+) -> None:
+    """Do something with each item; after an error begin no more, wait for the others and raise it.
+
+    A thread takes its next item itself: one that is handed out as a future costs as much as half a
+    put. `progress` is called here, not in the threads, with how many items are begun.
+    """
+    waiting = deque(items)
+    total = len(waiting)
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            working = [pool.submit(_work_off, action, waiting) for _ in range(min(threads, total))]
+            while wait(working, BETWEEN_TELLING_S).not_done:
+                progress(total - len(waiting))
+            for one in working:
+                one.result()
+        finally:
+            waiting.clear()
+    progress(total)
+
+
+def _work_off(action: Callable[[T], None], waiting: deque[T]) -> None:
+    """Do something with one item after the other, until none is left or one fails."""
+    try:
+        while True:
+            try:
+                item = waiting.popleft()
+            except IndexError:
+                return
+            action(item)
+    except BaseException:
+        waiting.clear()
+        raise

@@ -147,7 +147,8 @@ def repair(
 ) -> Repair:
     """Work out the release that makes the CDN store as the live release says.
 
-    What stands on and is broken is deleted: should it be wanted again, it is made anew.
+    What stands on and is broken is deleted: should it be wanted again, it is made anew. Where a
+    live file cannot be made again, nothing is deleted: what stands in its place may lead there.
 
     Raises:
         GitError: the live commit is not in this clone.
@@ -158,7 +159,7 @@ def repair(
     extra = sorted(drift.key for drift in found if drift.key not in live.entries)
     broken = [drift.key for drift in found if drift.key in live.entries]
     files = live.rebuilt(workspace, ledger, broken)
-    prepared = live.putting(workspace, Kind.REPAIR, files, extra)
+    prepared = live.putting(workspace, Kind.REPAIR, files, () if files.missing else extra)
     return Repair(prepared if prepared.delta.touches else None, tuple(sorted(files.missing)))
 
 

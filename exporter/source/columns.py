@@ -28,10 +28,11 @@ from sqlalchemy.sql.elements import quoted_name
 
 from exporter.core.model import DOCTYPES, ChildTable, DocType, ExtraFields, Field, FieldType
 from exporter.errors import SourceError, UsageError
-from exporter.source.digests import row_digest
+from exporter.source.digests import digest_sum, part_number, row_digest
 
 __all__ = [
     "Columns",
+    "PartsRead",
     "TableRead",
     "check_extra_fields",
     "existing_columns",
@@ -68,11 +69,22 @@ _TYPES = {
     "real": FieldType.FLOAT,
     "date": FieldType.DATE,
 }
+_PRINTED_NUMBERS = frozenset(_TYPES) - {"bit", "date"}
 _DEFAULTS: Mapping[FieldType, bool | int | float] = {
     FieldType.CHECK: False,
     FieldType.INT: 0,
     FieldType.FLOAT: 0.0,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class PartsRead:
+    """What is read of a table part by part (`core.parts`)."""
+
+    sums: Executable
+    """The number of each part that has rows, and the sum of their digests."""
+    digests: Executable
+    """The `TableRead.digests` of rows in some parts alone, of which `parts` are the numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,8 @@ class TableRead:
     `names`, a list of at most a few hundred."""
     digests: Executable
     """Every row's name, or a child's parent, and what tells it from any other."""
+    parts: PartsRead | None
+    """None where the database cannot add up digests."""
 
 
 def check_extra_fields(extra_fields: ExtraFields) -> None:
@@ -245,7 +259,7 @@ class _Rows:
         ]
         self._table = table(quoted_name(name, quote=True), *columns)
         self._read = [_as_read(self.column(each), types[each]) for each in self.columns]
-        self._digest = [row_digest(list(self._table.c))] if at_server else []
+        self._digest = [self._row_digest(types)] if at_server else []
 
     def column(self, name: str) -> ColumnClause[object]:
         return self._table.c[name]
@@ -259,7 +273,20 @@ class _Rows:
             select(self.column("name")),
             select(*self._read, *self._digest).where(asked, *only),
             select(keys, *(self._digest or self._read)).where(*only),
+            self._parts(keys, only) if self._digest else None,
         )
+
+    def _parts(self, keys: ColumnClause[object], only: Sequence[ColumnElement[bool]]) -> PartsRead:
+        number, (digest,) = part_number(keys), self._digest
+        return PartsRead(
+            select(number, digest_sum(digest)).where(*only).group_by(number),
+            select(keys, digest).where(number.in_(bindparam("parts", expanding=True)), *only),
+        )
+
+    def _row_digest(self, types: Mapping[str, str]) -> ColumnElement[str]:
+        kinds = {name: _base(types[name]) in _PRINTED_NUMBERS for name in self.columns}
+        numbers = [self.column(name) for name, is_number in kinds.items() if is_number]
+        return row_digest(numbers, [self.column(name) for name in kinds if not kinds[name]])
 
 
 def _as_read(chosen: ColumnClause[object], declared: str) -> ColumnElement[object]:

@@ -18,6 +18,7 @@ from sqlalchemy.sql.elements import quoted_name
 
 from exporter.core.model import DOCTYPES, Document, ExtraFields, Ref
 from exporter.core.normalise import document_name
+from exporter.core.parts import Part
 from exporter.errors import SourceError
 from exporter.source.address import (
     begin_view,
@@ -38,7 +39,7 @@ from exporter.source.columns import (
     table_name,
     table_names,
 )
-from exporter.source.digests import document_digests
+from exporter.source.digests import document_digests, document_sums
 from exporter.source.rows import DocTypeRead, read_documents
 
 __all__ = ["Source", "View", "open_source"]
@@ -133,15 +134,45 @@ class View:
         self.identity = identity
         """What tells this database, and what is read of it, from any other."""
 
-    def digests(self) -> Iterator[tuple[Ref, str | None]]:
-        """Yield every document's digest; None where the database could not compute one.
+    def sums(self) -> dict[Part, int | None] | None:
+        """Return the sums of the digests of all parts; None where the database adds nothing up.
+
+        A part's is None where the database could not digest one of its rows. A row of a document
+        that is not there counts too.
+
+        Raises:
+            SourceError: the database cannot be read.
+        """
+        sums: dict[Part, int | None] = {}
+        for read in self._reads:
+            parts = [each.parts for each in (read.own, *read.children)]
+            statements = [each.sums for each in parts if each]
+            if not statements:
+                return None
+            of_numbers = document_sums(self._connection, statements)
+            sums.update({(read.doctype.name, number): of_numbers[number] for number in of_numbers})
+        return sums
+
+    def digests(self, parts: Collection[Part] | None = None) -> Iterator[tuple[Ref, int | None]]:
+        """Yield every document's digest, or those in some parts, where `sums` told them.
+
+        None where the database could not compute one.
 
         Raises:
             SourceError: the database cannot be read.
         """
         for read in self._reads:
-            children = [each.digests for each in read.children]
-            yield from document_digests(self._connection, read.doctype, read.own.digests, children)
+            tables = (read.own, *read.children)
+            asked: dict[str, object] = {}
+            statements = [each.digests for each in tables]
+            if parts is not None:
+                numbers = [number for doctype, number in parts if doctype == read.doctype.name]
+                if not numbers:
+                    continue
+                asked = {"parts": numbers}
+                statements = [each.parts.digests for each in tables if each.parts]
+            own, *children = statements
+            yield from document_digests(self._connection, read.doctype, own, children, asked)
 
     def size(self) -> int:
         """Return how many documents there are.
@@ -153,7 +184,7 @@ class View:
         counts = (select(func.count()).select_from(source) for source in sources)
         return sum(self._connection.execute(count).scalar_one() for count in counts)
 
-    def everything(self) -> Iterator[tuple[Document, str | None]]:
+    def everything(self) -> Iterator[tuple[Document, int | None]]:
         """Yield every document with the digest that `digests` gives it.
 
         Raises:
@@ -181,7 +212,7 @@ class View:
 
     def _read(
         self, read: DocTypeRead, names: Iterable[str]
-    ) -> Iterator[tuple[Document, str | None]]:
+    ) -> Iterator[tuple[Document, int | None]]:
         for chunk in _chunks(names):
             yield from read_documents(self._connection, read, chunk)
 

@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 from exporter.core.model import ChildTable, DocType, Document, Field
 from exporter.core.normalise import RawRow, document
 from exporter.source.columns import TableRead
-from exporter.source.digests import folded, own_digest
+from exporter.source.digests import as_digest, own_digest, total
 
 __all__ = ["DocTypeRead", "read_documents"]
 
-_Digested = tuple[RawRow, bytes | None]
+_Digested = tuple[RawRow, int | None]
 """A row and its digest; None where the database gave none."""
 
 
@@ -35,7 +35,7 @@ class DocTypeRead:
 
 def read_documents(
     connection: Connection, read: DocTypeRead, names: Sequence[str]
-) -> Iterator[tuple[Document, str | None]]:
+) -> Iterator[tuple[Document, int | None]]:
     """Yield those of a few hundred documents that exist, each with its digest."""
     children = [_by_parent(connection, each, names) for each in read.children]
     for name, row in _by_name(connection, read.own, names).items():
@@ -60,13 +60,16 @@ def _by_parent(
 def _rows(connection: Connection, read: TableRead, names: Sequence[str]) -> Iterator[_Digested]:
     here = connection.dialect.name == "sqlite"
     for row in connection.execute(read.rows, {"names": names}):
-        yield dict(zip(read.columns, row, strict=here)), own_digest(row) if here else row[-1]
+        yield (
+            dict(zip(read.columns, row, strict=here)),
+            own_digest(row) if here else as_digest(row[-1]),
+        )
 
 
 def _document(
     read: DocTypeRead, own: _Digested, children: Sequence[Sequence[_Digested]]
-) -> tuple[Document, str | None]:
-    digest = folded(own[1], [[each for _, each in rows] for rows in children])
+) -> tuple[Document, int | None]:
+    digest = total([own[1], *(each for rows in children for _, each in rows)])
     found = {
         child.field: rows
         for child, digested in zip(read.doctype.children, children, strict=True)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import unescape
 
 from exporter.errors import StoreBusy, StoreError, StoreUnusable
+from exporter.stores.base import PreconditionFailed
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -33,6 +33,7 @@ _UNUSABLE = frozenset(
     | {"SignatureDoesNotMatch", "Unauthorized"}
 )
 """What is so for every object. AccessDenied is not: a policy may name some keys only."""
+_LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 
 _STATUS = re.compile(r"status code: (\d{3}) ?([^:\n]*)")
 _CODE = re.compile(r"<Code>([^<]*)</Code>")
@@ -64,6 +65,10 @@ class Place:
         hint = f"check `s3.endpoint_url` and the network; the endpoint is {self.endpoint}"
         return StoreBusy(f"{self.label}: {doing}: {why}", hint=hint)
 
+    def lost(self, key: str) -> PreconditionFailed:
+        """Return the error for a put of which the condition did not hold."""
+        return PreconditionFailed(f"{self.label}/{key} is not, or is no longer, as it was read")
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -86,6 +91,8 @@ class Refusal:
     @classmethod
     def of_obstore(cls, text: str) -> Refusal | None:
         """Read the text of what obstore raised; None where there was no answer at all."""
+        from xml.sax.saxutils import unescape  # brings urllib along, and few are refused
+
         told = text.partition("\n\nDebug source:")[0]
         if _UNREACHED in told:
             return None
@@ -102,6 +109,11 @@ class Refusal:
     def is_busy(self) -> bool:
         """Tell whether the same request may succeed a little later."""
         return self.status in (408, 429) or self.status >= 500
+
+    @property
+    def is_lost_condition(self) -> bool:
+        """Tell whether a put was refused for its condition (AWS: 404 to IfMatch on nothing)."""
+        return self.status == 412 or self.code in _LOST
 
     def error(self, place: Place, doing: str) -> StoreError:
         """Return the error for people; `doing` is `could not put x`."""

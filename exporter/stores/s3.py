@@ -1,10 +1,11 @@
-"""Objects in a bucket of any S3 API (R2, AWS, SeaweedFS, …) through boto3, puts through obstore.
+"""Objects in a bucket of any S3 API (R2, AWS, SeaweedFS, …) through boto3 and obstore.
 
 The settings are the ones that R2 needs (spec 7): checksums only where required, no `Expect`
 header, path addressing, standard retries. Keys come from `AWS_ACCESS_KEY_ID` and
-`AWS_SECRET_ACCESS_KEY` (boto3's own chain) and appear in no message. boto3 is imported at the
-first request, so that commands that need no bucket start fast. A plain put goes through `uploads`;
-with `S3Options.reference`, boto3 does everything.
+`AWS_SECRET_ACCESS_KEY` (boto3's own chain) and appear in no message. A plain put goes through
+`uploads`. Gets and conditional puts are first asked once through `asking`, and through boto3 where
+that gave no clear answer, so that a publish to which nothing odd happens never pays for boto3's
+import. boto3 does the rest, and everything with `S3Options.reference`.
 
 Traps that are closed here:
 
@@ -17,28 +18,28 @@ Traps that are closed here:
 
 from __future__ import annotations
 
+import os
+import re
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exporter.errors import StoreError
-from exporter.stores.base import (
-    Attributes,
-    IfAbsent,
-    IfMatch,
-    ObjectInfo,
-    PreconditionFailed,
-    StoredObject,
+from exporter.stores.asking import Asking, Unclear, ask_through, unquoted
+from exporter.stores.base import Attributes, IfAbsent, IfMatch, ObjectInfo, StoredObject
+from exporter.stores.connecting import (
+    Connection,
+    S3Options,
+    client_of,
+    connection_in,
+    connection_of,
 )
 from exporter.stores.refusals import Place, Refusal
-from exporter.stores.uploads import Connection, Uploads, connect_uploads, takes
+from exporter.stores.uploads import Uploads, connect_uploads, takes
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -51,29 +52,11 @@ __all__ = ["S3Options", "S3Store"]
 
 DELETE_BATCH = 1_000
 """Keys that one DeleteObjects may name (S3)."""
-CONNECT_TIMEOUT_S = 10
-READ_TIMEOUT_S = 60
 
-_LOST_CODES = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 _BATCH_REFUSALS = frozenset({400, 401, 403, 405, 411, 501})
-_NO_REGION = "aws-global"
-"""What boto3 calls AWS without a region: it follows redirects to the right one, obstore cannot."""
+_BUCKET = re.compile(r"[A-Za-z0-9._-]+")
 _NO_KEYS_HINT = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _PLACE_HINT = "check the target's `store`, `state` and `s3` in exporter.yaml"
-
-
-@dataclass(frozen=True, slots=True)
-class S3Options:
-    """How a bucket is reached; without `endpoint_url` it is AWS's own, which knows no `auto`."""
-
-    endpoint_url: str | None = None
-    region: str = "auto"
-    attempts: int = 10
-    """Tries of one request, the first included."""
-    reference: bool = False
-    """Put through boto3 too: ten times slower, and what the fast way is compared with."""
-    connect_timeout_s: int = CONNECT_TIMEOUT_S
-    read_timeout_s: int = READ_TIMEOUT_S
 
 
 class S3Store:
@@ -85,9 +68,11 @@ class S3Store:
         self._place = Place(bucket, self._prefix, options.endpoint_url)
         self._options = options
         self._concurrency = concurrency
+        self._opening = threading.Lock()
         self._connecting = threading.Lock()
         self._connected: S3Client | None = None
         self._uploads: Uploads | None = None
+        self._asking: Asking | None = None
         self._refuses_batches = False
 
     @property
@@ -109,20 +94,19 @@ class S3Store:
     ) -> str:
         """Store the object and return its ETag."""
         request = _put_request(body, attributes, condition)
-        uploads = self._fast_puts(key) if condition is None else None
-        if uploads:
-            return _unquoted(uploads.put(key, body, attributes))
-        with self._translated("put", key) as client:
-            try:
-                answer = client.put_object(Bucket=self._bucket, Key=self._prefix + key, **request)
-            except client.exceptions.ClientError as error:
-                if condition is None or not _is_lost(error):
-                    raise
-                return self._after_lost_answer(key, body, error)
-            return _unquoted(answer["ETag"])
+        if condition is None and (uploads := self._uploads_for(key)):
+            return unquoted(uploads.put(key, body, attributes))
+        if condition is not None and (asking := self._asking_for("put", key)):
+            with suppress(Unclear):
+                return asking.put(key, body, attributes, condition)
+            return self._put(key, body, request, is_repeated=True)
+        return self._put(key, body, request, is_repeated=False)
 
     def get(self, key: str) -> StoredObject | None:
         """Read the object, or return None where there is none."""
+        if asking := self._asking_for("get", key):
+            with suppress(Unclear):
+                return asking.get(key)
         with self._translated("get", key) as client:
             try:
                 answer = client.get_object(Bucket=self._bucket, Key=self._prefix + key)
@@ -163,17 +147,28 @@ class S3Store:
                 for item in page.get("Contents", [])
             }
         for key in sorted(found):
-            yield ObjectInfo(key, found[key]["Size"], _unquoted(found[key]["ETag"]))
+            yield ObjectInfo(key, found[key]["Size"], unquoted(found[key]["ETag"]))
 
-    def _after_lost_answer(self, key: str, body: bytes, error: ClientError) -> str:
-        """Return the ETag where an earlier attempt of this very put did it; else the put lost."""
-        repeated = error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
-        current = self.get(key) if repeated else None
-        if current is None or current.body != body:
-            raise PreconditionFailed(
-                f"{self.label}/{key} is not, or is no longer, as it was read"
-            ) from error
-        return current.info.etag
+    def _put(self, key: str, body: bytes, request: dict[str, Any], *, is_repeated: bool) -> str:
+        """Put by boto3; `is_repeated` tells that an earlier attempt may have done it already."""
+        with self._translated("put", key) as client:
+            try:
+                answer = client.put_object(Bucket=self._bucket, Key=self._prefix + key, **request)
+            except client.exceptions.ClientError as error:
+                conditional = "IfNoneMatch" in request or "IfMatch" in request
+                if not conditional or not Refusal.of_boto3(error).is_lost_condition:
+                    raise
+                retried = error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
+                done = self._etag_of(key, body) if is_repeated or retried else None
+                if done is None:
+                    raise self._place.lost(key) from error
+                return done
+            return unquoted(answer["ETag"])
+
+    def _etag_of(self, key: str, body: bytes) -> str | None:
+        """Return the ETag where the object has this body: our own put did it, its answer lost."""
+        current = self.get(key)
+        return current.info.etag if current and current.body == body else None
 
     def _delete_batch(self, keys: Sequence[str]) -> bool:
         """Remove up to 1,000 objects in one request; False where the store refuses such ones."""
@@ -206,6 +201,8 @@ class S3Store:
 
     def _delete_singly(self, keys: Sequence[str]) -> None:
         """Remove objects one by one, the first alone: what refuses it does not mind batches."""
+        from concurrent.futures import ThreadPoolExecutor  # most commands delete nothing
+
         self._delete_one(keys[0])
         self._refuses_batches = True
         with ThreadPoolExecutor(self._concurrency) as threads:
@@ -238,39 +235,37 @@ class S3Store:
 
     def _connect(self) -> S3Client:
         if self._connected is None:
-            self._connected = _client_of(self._session, self._options, self._concurrency)
+            self._connected = client_of(self._session, self._options, self._concurrency)
             weakref.finalize(self, self._connected.close)
         return self._connected
 
-    def _fast_puts(self, key: str) -> Uploads | None:
-        """Return what puts a key faster than boto3 does, where that is to be used and can be."""
-        if self._options.reference or not takes(f"{self._bucket}/{self._prefix}{key}"):
-            return None
-        with self._translated("put", key), self._connecting:
-            if self._uploads is None:
-                self._uploads = self._connect_uploads()
-            return self._uploads
+    def _uploads_for(self, key: str) -> Uploads | None:
+        """Return what puts faster than boto3 does, where that is to be used and can be."""
+        with self._opening:
+            if self._uploads is None and (found := self._connection("put", key)):
+                attempts, concurrency = self._options.attempts, self._concurrency
+                self._uploads = connect_uploads(found, self._place, attempts, concurrency)
+            return self._uploads if self._is_plain(key) else None
 
-    def _connect_uploads(self) -> Uploads | None:
-        client, session, options = self._connect(), self._session, self._options
-        if client.meta.region_name == _NO_REGION:
-            return None
-        if session.get_credentials() is None:
-            from botocore.exceptions import NoCredentialsError
+    def _asking_for(self, operation: str, key: str) -> Asking | None:
+        """Return what asks faster than boto3 does, where that is to be used and can be."""
+        with self._opening:
+            if self._asking is None and (found := self._connection(operation, key)):
+                self._asking = ask_through(found, self._place, self._concurrency)
+            return self._asking if self._is_plain(key) else None
 
-            raise NoCredentialsError
-        return connect_uploads(
-            Connection(
-                session,
-                client,
-                _authorities(self._core),
-                options.connect_timeout_s,
-                options.read_timeout_s,
-            ),
-            self._place,
-            options.attempts,
-            self._concurrency,
-        )
+    def _is_plain(self, key: str) -> bool:
+        """Tell whether obstore names an object as boto3 does."""
+        return takes(self._prefix + key) and _BUCKET.fullmatch(self._bucket) is not None
+
+    def _connection(self, operation: str, key: str) -> Connection | None:
+        """Return how obstore reaches the bucket; None where boto3 alone is to, or can."""
+        if self._options.reference or not self._is_plain(key):
+            return None
+        if found := connection_in(os.environ, self._options):
+            return found
+        with self._translated(operation, key) as client:
+            return connection_of(self._core, self._session, client, self._options)
 
     @contextmanager
     def _translated(self, operation: str, key: str) -> Iterator[S3Client]:
@@ -289,47 +284,6 @@ class S3Store:
             no_keys = (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)
             hint = _NO_KEYS_HINT if isinstance(error, no_keys) else _PLACE_HINT
             raise StoreError(f"{self.label}: {doing}: {error}", hint=hint) from error
-
-
-def _authorities(core: CoreSession) -> bytes:
-    """Return the certificates that boto3 trusts besides the usual ones (`AWS_CA_BUNDLE`), as PEM.
-
-    Raises:
-        StoreError: the file cannot be read.
-    """
-    path = core.get_config_variable("ca_bundle")
-    if not path:
-        return b""
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise StoreError(
-            f"the certificates in {path} cannot be read: {error.strerror}",
-            hint="correct or unset AWS_CA_BUNDLE (or `ca_bundle` in AWS's configuration)",
-        ) from error
-
-
-def _client_of(session: Session, options: S3Options, concurrency: int) -> S3Client:
-    """Make a client with the settings of spec 7; no request is made yet."""
-    from botocore.config import Config
-    from botocore.handlers import add_expect_header
-
-    config: Config = Config(
-        signature_version="s3v4",
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        max_pool_connections=concurrency,
-        connect_timeout=options.connect_timeout_s,
-        read_timeout=options.read_timeout_s,
-        s3={"addressing_style": "path"},
-        retries={"mode": "standard", "total_max_attempts": options.attempts},
-    )
-    region = None if options.endpoint_url is None and options.region == "auto" else options.region
-    client = session.client(
-        "s3", region_name=region, endpoint_url=options.endpoint_url, config=config
-    )
-    client.meta.events.unregister("before-call.s3", add_expect_header)
-    return client
 
 
 def _put_request(
@@ -360,17 +314,7 @@ def _info(key: str, answer: GetObjectOutputTypeDef | HeadObjectOutputTypeDef) ->
         answer.get("Metadata", {}),
         answer.get("ContentEncoding", ""),
     )
-    return ObjectInfo(key, answer["ContentLength"], _unquoted(answer["ETag"]), attributes)
-
-
-def _unquoted(etag: str) -> str:
-    return etag.removeprefix("W/").strip('"')
-
-
-def _is_lost(error: ClientError) -> bool:
-    """Tell whether a put was refused for its condition (AWS answers 404 to IfMatch on nothing)."""
-    refusal = Refusal.of_boto3(error)
-    return refusal.status == 412 or refusal.code in _LOST_CODES
+    return ObjectInfo(key, answer["ContentLength"], unquoted(answer["ETag"]), attributes)
 
 
 def _is_missing_object(error: ClientError) -> bool:

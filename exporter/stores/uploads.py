@@ -9,27 +9,24 @@ way (empty or dot segments, control characters), are left to boto3.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from exporter.stores.base import Attributes
+from exporter.stores.connecting import Connection, open_bucket, sent_headers
 from exporter.stores.refusals import Place, Refusal
 
 if TYPE_CHECKING:
-    from boto3.session import Session
-    from mypy_boto3_s3 import S3Client
-    from obstore.store import ClientConfig, S3Store
+    from obstore.store import ClientConfig, RetryConfig, S3Store
 
-__all__ = ["Connection", "Uploads", "connect_uploads", "takes"]
+__all__ = ["Uploads", "connect_uploads", "takes"]
 
 RETRY_FOR_S = 60
 """How long one put is tried, so that a lease can be renewed between two of them (spec 5)."""
 RETRIES_AN_ATTEMPT = 4
 """obstore waits less than boto3 between attempts: so many of its retries for one of boto3's."""
 LONGEST_WAIT_S = 5
-KEYS_KEPT = timedelta(minutes=10)
-"""obstore asks for keys again five minutes before; botocore renews them ten before they end."""
 
 _SEGMENT = r"(?!\.{1,2}(?:/|\Z))[^/\x00-\x1f\x7f]+"
 _PLAIN = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*\Z")
@@ -44,7 +41,13 @@ class Uploads:
     """Puts objects into one bucket, over one pool of connections. Safe in threads."""
 
     def __init__(self, store: S3Store, place: Place) -> None:
-        self._store = store
+        # Imported here and not at each put: many threads that look a module up get in one another's
+        # way, which costs as much as a quarter of the put.
+        import obstore
+        from obstore.exceptions import BaseError
+
+        self._put = partial(obstore.put, store, use_multipart=False)
+        self._errors = (BaseError, OSError)
         self._place = place
 
     def put(self, key: str, body: bytes, attributes: Attributes) -> str:
@@ -53,16 +56,10 @@ class Uploads:
         Raises:
             StoreError: the service refused it, or could not be reached.
         """
-        import obstore
-        from obstore.exceptions import BaseError
-
-        headers = {"Content-Type": attributes.content_type, **attributes.metadata}
-        if attributes.cache_control:
-            headers["Cache-Control"] = attributes.cache_control
-        path = self._place.prefix + key
+        path, headers = self._place.prefix + key, sent_headers(attributes)
         try:
-            done = obstore.put(self._store, path, body, attributes=headers, use_multipart=False)
-        except (BaseError, OSError) as error:
+            done = self._put(path, body, attributes=headers)
+        except self._errors as error:
             text = str(error)
         else:
             return done["e_tag"] or ""
@@ -74,45 +71,17 @@ class Uploads:
         raise refusal.error(self._place, doing)
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """What boto3 connects with: the keys of a session, a client's endpoint, whom it trusts."""
-
-    session: Session
-    client: S3Client
-    authorities: bytes
-    """Certificates as PEM, trusted besides the system's own; empty for no more."""
-    connect_timeout_s: int
-    read_timeout_s: int
-
-
 def connect_uploads(
     connection: Connection, place: Place, attempts: int, concurrency: int
 ) -> Uploads:
-    """Return uploads that connect as boto3 does."""
-    from obstore.auth.boto3 import Boto3CredentialProvider
-    from obstore.store import S3Store
-
-    options: ClientConfig = {
-        "allow_http": True,
-        "connect_timeout": timedelta(seconds=connection.connect_timeout_s),
-        "timeout": timedelta(seconds=connection.read_timeout_s),
+    """Return uploads over a connection."""
+    limits: ClientConfig = {
+        "timeout": connection.read_timeout,
         "pool_max_idle_per_host": str(concurrency),
     }
-    if connection.authorities:
-        options["root_certificate"] = connection.authorities
-    meta = connection.client.meta
-    store = S3Store(
-        place.bucket,
-        endpoint=meta.endpoint_url,
-        region=meta.region_name,
-        virtual_hosted_style_request=False,
-        credential_provider=Boto3CredentialProvider(connection.session, ttl=KEYS_KEPT),
-        client_options=options,
-        retry_config={
-            "max_retries": RETRIES_AN_ATTEMPT * (attempts - 1),
-            "retry_timeout": timedelta(seconds=RETRY_FOR_S),
-            "backoff": {"max_backoff": timedelta(seconds=LONGEST_WAIT_S)},
-        },
-    )
-    return Uploads(store, place)
+    retries: RetryConfig = {
+        "max_retries": RETRIES_AN_ATTEMPT * (attempts - 1),
+        "retry_timeout": timedelta(seconds=RETRY_FOR_S),
+        "backoff": {"max_backoff": timedelta(seconds=LONGEST_WAIT_S)},
+    }
+    return Uploads(open_bucket(place.bucket, connection, retries, limits), place)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.build.encoding import body_digest, encode, instant, with_stamp
+from exporter.build.encoding import body_digest, encode, instant, stamped, with_stamp
 from exporter.core.jsonvalues import sorted_keys
 from exporter.core.model import Json
 
@@ -99,6 +99,13 @@ def test_a_stamp_sets_both_fields_where_they_stand() -> None:
     )
     assert encode(with_stamp(LESSON, 1_800_000_000)) == expected.encode()
     assert LESSON["version"] == 1795249241
+
+
+def test_bytes_get_another_stamp_as_if_they_had_never_had_one() -> None:
+    blank = encode({**LESSON, "version": 0, "generated_at": ""})
+    first = stamped(blank, 1_700_000_000)
+    assert first == encode(with_stamp(LESSON, 1_700_000_000))
+    assert stamped(first, 9, 1_700_000_000) == stamped(blank, 9) == encode(with_stamp(LESSON, 9))
 
 
 @pytest.mark.parametrize("missing", ["version", "generated_at"])

@@ -22,7 +22,7 @@ from exporter.content.repository import Commit, Repository
 from exporter.core import search
 from exporter.core.artifacts import Rules
 from exporter.core.steps import shared_reach
-from exporter.publish import planning
+from exporter.publish import preparation
 from exporter.publish.planning import PublishOptions, Workspace
 from exporter.publish.settling import Work
 from tests.build.contents import content_of, make
@@ -152,9 +152,9 @@ def test_reading_only_what_changed_publishes_what_reading_everything_does(
         commits.append(history.add(state.files, commits[-1] if commits else None))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "MAX_ENTRIES", 0)
-        patch.setattr(planning, "inspect_part", _counted_part)
+        patch.setattr(preparation, "inspect_part", _counted_part)
         in_part = _published(history, states, commits)
-        patch.setattr(planning, "inspect_part", lambda *_arguments: None)
+        patch.setattr(preparation, "inspect_part", lambda *_arguments: None)
         in_full = _published(history, states, commits)
     assert in_part == in_full
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -38,12 +39,17 @@ def published(root: Path) -> set[str]:
 
 def expire(root: Path) -> None:
     """Let everything that is kept have been live long ago."""
-    for file in (root / ".exporter/local/indexes").glob("*.json"):
-        record = json.loads(file.read_text("utf-8"))
-        if "kept" in record:
-            for one in record["kept"].values():
+    state = root / ".exporter" / "local"
+    for file in (state / "releases").glob("*.json"):
+        release = json.loads(file.read_text("utf-8"))
+        if release["kept"]:
+            index = json.loads((state / "indexes" / f"{release['kept']}.json").read_text("utf-8"))
+            for one in index["kept"].values():
                 one["until"] = 0
-            file.write_text(json.dumps(record), "utf-8")
+            body = json.dumps(index).encode()
+            release["kept"] = hashlib.sha256(body).hexdigest()
+            (state / "indexes" / f"{release['kept']}.json").write_bytes(body)
+            file.write_text(json.dumps(release), "utf-8")
 
 
 def test_links_of_the_manifest_lead_to_files_named_by_their_bytes(root: Path) -> None:

@@ -78,9 +78,11 @@ def test_a_plan_that_was_never_published_is_seen_by_nobody(root: Path) -> None:
     good = school(*GOOD, new, subject())
     write_files(root / "content-snapshot", files_of(*good))
     commit_all(root, "A new plan")
-    run(root, "publish", "--plan", "PLAN")
+    published = run(root, "publish", "--plan", "PLAN").out
+    assert "  NEW: stays as it was, not selected by --plan\n" in published
+    assert "held back" not in published + run(root, "show", "live").out
     lines = run(root, "status").out.splitlines()
-    assert "  NEW: left out of the last publish" in lines
-    assert lines[lines.index("  NEW: left out of the last publish") + 1] == (
+    assert "  NEW: stays as it was, not selected by --plan" in lines
+    assert lines[lines.index("  NEW: stays as it was, not selected by --plan") + 1] == (
         "    no student sees it yet"
     )

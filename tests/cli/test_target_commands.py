@@ -140,7 +140,8 @@ class TestShowAndStatus:
         assert sorted(report["files"]["new"]) == sorted(live.published())
         assert report["commit_subject"].startswith("content: ")
         assert live.exporter("show").out.startswith(release)
-        assert "there is no release 'nope'" in live.exporter("show", "nope", status=2).err
+        for name in ("nope", "../head"):
+            assert f"there is no release {name!r}" in live.exporter("show", name, status=2).err
 
     def test_status_before_anything_was_published(self, school: Place) -> None:
         report = school.exporter("status", "--json").report
@@ -339,6 +340,28 @@ class TestDestroy:
         live.exporter("publish")
         assert live.published() == {**before, "robots.txt": b"hello"}
 
+    def test_the_files_of_another_target_in_the_same_store_stay(self, live: Place) -> None:
+        other = "  trial: {store: public/memora_content/, state: ./.exporter/trial}\n"
+        unset = "  later: {store: 's3://bucket/${NO_SUCH_VARIABLE}', state: ./.exporter/later}\n"
+        with live.config.open("a", encoding="utf-8") as config:
+            config.write(other + unset)
+        before = live.everything()
+        for name, others in (("trial", "local"), ("local", "trial")):
+            refused = live.exporter("destroy", "--target", name, "--confirm", name, status=3)
+            assert f"would delete the files of target {others}," in refused.err
+            assert f".exporter/{name}" in refused.err
+            assert "take it out of exporter.yaml" in refused.err
+        assert live.everything() == before
+        checks = live.exporter("doctor", "--target", "trial", "--json", status=4).report["checks"]
+        [problem] = [check for check in checks if check["health"] == "problem"]
+        assert (problem["name"], "of target local too" in problem["message"]) == (
+            "shared store",
+            True,
+        )
+        live.replace_in(live.config, other, "")
+        live.exporter("destroy", "--target", "local", "--confirm", "local")
+        assert live.published() == {}
+
 
 class TestAnotherStore:
     @pytest.fixture
@@ -355,6 +378,10 @@ class TestAnotherStore:
             assert "is of the files in public/memora_content" in refused.err, command
             assert "`store` is public/new now" in refused.err
             assert "a `state` of its own" in refused.err
+        told = (
+            "  the live files are in public/memora_content, and the target's `store` is public/new"
+        )
+        assert told in moved.exporter("status").out
         edit(moved)
         moved.exporter("publish", status=3)
         assert not (moved.root / "public" / "new").exists()

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from exporter.demo.site import create_site, edit_lesson_title, edit_site
+from tests.forking import programs
 
-EXPORTER = (sys.executable, "-m", "exporter", "-C")
 MOST_STEPS = 40
 LESSON = "LESSON-MATH-001"
 CONFIG = """\
@@ -51,7 +51,7 @@ def main(folder: str) -> None:
 def _watch_while_it_fills_up(site: Path, disk: Path) -> list[str]:
     """Return the lines of `watch`."""
     with subprocess.Popen(
-        [*EXPORTER, str(disk), "watch"],
+        [programs() / "exporter", "-C", disk, "watch"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -75,7 +75,7 @@ def _snapshots_with_more_and_more_room(site: Path, disk: Path) -> list[tuple[int
     while not ended or (ended[-1][0] and len(ended) < MOST_STEPS):
         os.truncate(disk / "ballast", (disk / "ballast").stat().st_size - 12_288)
         done = subprocess.run(
-            [*EXPORTER, str(disk), "--quiet", "snapshot"],
+            [programs() / "exporter", "-C", disk, "--quiet", "snapshot"],
             check=False,
             capture_output=True,
             text=True,

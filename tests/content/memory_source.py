@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from exporter.core.model import Document, Ref
+from exporter.core.parts import Part, part_of, summed
 
 __all__ = ["MemorySource"]
 
@@ -30,17 +31,22 @@ class _MemoryView:
     identity: str
     held: tuple[Document, ...]
 
-    def digests(self) -> Iterator[tuple[Ref, str | None]]:
+    def sums(self) -> dict[Part, int | None]:
+        """Add up the digests of each part."""
+        return summed(self.digests())
+
+    def digests(self, parts: Collection[Part] | None = None) -> Iterator[tuple[Ref, int | None]]:
         """Yield a digest of everything that a document says."""
         for each in self.held:
-            content = repr((each.name, list(each.fields.items()), list(each.rows.items())))
-            yield each.ref, hashlib.sha256(content.encode()).hexdigest()
+            if parts is None or part_of(each.ref) in parts:
+                content = repr((each.name, list(each.fields.items()), list(each.rows.items())))
+                yield each.ref, int.from_bytes(hashlib.sha256(content.encode()).digest())
 
     def size(self) -> int:
         """Return how many documents there are."""
         return len(self.held)
 
-    def everything(self) -> Iterator[tuple[Document, str | None]]:
+    def everything(self) -> Iterator[tuple[Document, int | None]]:
         """Yield every document with its digest."""
         return ((each, digest) for each, (_, digest) in zip(self.held, self.digests(), strict=True))
 

@@ -22,6 +22,7 @@ from exporter.content.remote import Patience
 from exporter.content.repository import Repository
 from exporter.content.snapshot import SnapshotOptions, SnapshotResult, take_snapshot
 from exporter.core.model import LESSON, Document, Ref
+from exporter.core.parts import Part
 from tests.core.school import lesson, school, topic
 
 __all__ = ["FOLDER", "MemoryDatabase", "SchoolRepository", "git", "patience", "ref_of"]
@@ -61,13 +62,16 @@ class MemoryDatabase:
     def view(self) -> Iterator[MemoryDatabase]:
         yield self
 
-    def digests(self) -> Iterator[tuple[Ref, str | None]]:
+    def sums(self) -> None:
+        return None
+
+    def digests(self, _parts: Collection[Part] | None = None) -> Iterator[tuple[Ref, int | None]]:
         return ((ref, None) for ref in self.rows)
 
     def size(self) -> int:
         return len(self.rows)
 
-    def everything(self) -> Iterator[tuple[Document, str | None]]:
+    def everything(self) -> Iterator[tuple[Document, int | None]]:
         return ((document, None) for document in list(self.rows.values()))
 
     def documents(self, only: Collection[Ref]) -> Iterator[Document]:

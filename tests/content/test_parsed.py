@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.content.parsed import ParsedFiles, stats_below
+from exporter.content.parsed import FreshlyParsed, ParsedFiles, stats_below
 from exporter.content.reading import read_commit, read_worktree
 from exporter.content.repository import Repository
 from exporter.core.loading import ParsedFile
+from exporter.workers import Workers
 from tests.cli.running import content_repository, write_files
 
 LESSON = "name: L\ntitle: A\nstages:\n  - title: S\n    type: Text\n    config:\n      n: {}\n"
@@ -52,6 +53,25 @@ def test_the_content_is_the_same_with_and_without_the_cache(
         assert read_worktree(folder, {}, cache).loaded == fresh
         known = read_commit(repository, head, "content-snapshot", {}, cache).loaded
         assert known == read_commit(repository, head, "content-snapshot", {}).loaded == fresh
+
+
+def test_the_content_is_the_same_however_many_processes_read_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporter.content.parsed.CHUNK", 2)
+    above = "subjects/S/T/U/O"
+    lesson = "name: {}\ntitle: A\nbit_index: 1\nstages:\n  - title: S\n    weight: {}\n"
+    names = ("T/_track", "T/U/_unit", "T/U/O/_topic")
+    write_files(folder, {f"subjects/S/{one}.yaml": f"name: {one[-1]}\ntitle: T\n" for one in names})
+    write_files(folder, {f"{above}/L{n}.yaml": lesson.format(f"L{n}", 1.5) for n in range(5)})
+    write_files(folder, {f"{above}/WRONG.yaml": lesson.format("WRONG", "heavy")})
+    write_files(folder, {f"{above}/NONE.yaml": "name: NONE\ntitle: No stages\nstages: []\n"})
+    shared = read_worktree(folder, {}, FreshlyParsed(Workers(3, worth=1))).loaded
+    assert shared == read_worktree(folder, {}).loaded
+    wrong = [found.pointer for found in shared.findings if found.path.endswith("WRONG.yaml")]
+    assert ("stages", 0, "weight") in wrong
+    stages = shared.snapshot.documents["Memora Lesson", "L1"].rows["stages"]
+    assert [row["weight"] for row in stages] == [1.5]
 
 
 def test_a_file_that_is_known_is_not_read_again(

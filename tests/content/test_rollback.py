@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from exporter.content import rollback
 from exporter.content.rollback import RollbackOptions, RollbackResult, roll_back
 from exporter.core.model import PLAN, SUBJECT, TOPIC
 from exporter.errors import Refused, UsageError
@@ -67,6 +70,90 @@ def test_nothing_to_do_makes_no_commit(school: SchoolRepository) -> None:
     head = school.head
     assert back(school, "HEAD") == RollbackResult(None)
     assert school.head == head
+
+
+def test_only_what_differs_is_read_and_what_is_above_it(
+    school: SchoolRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    then = school.head
+    school.database.put(lesson("New", "P"))
+    school.snapshot_of(A="A is bad")
+    asked: set[str] = set()
+    blobs = school.repository.blobs
+
+    def noting(hashes: Iterable[str]) -> Iterable[bytes]:
+        wanted = list(hashes)
+        asked.update(wanted)
+        return blobs(wanted)
+
+    monkeypatch.setattr(school.repository, "blobs", noting)
+    back(school, then)
+    listed = [school.repository.tree(commit, FOLDER) for commit in (then, "HEAD~1")]
+    names = {blob: path.rpartition("/")[2] for tree in listed for path, blob in tree.items()}
+    assert sorted(names[blob] for blob in asked) == [
+        *("A.yaml", "A.yaml", "New.yaml", "PLAN.yaml"),
+        *("_subject.yaml", "_topic.yaml", "_topic.yaml", "_track.yaml", "_unit.yaml"),
+    ]
+
+
+def _edit_at_random(school: SchoolRepository, chance: random.Random) -> None:
+    """Edit, add, delete and move some documents, whatever then stands below nothing."""
+    database = school.database
+    for number in range(4):
+        ref = chance.choice(sorted(ref for ref in database.rows if ref[0] != PLAN))
+        match chance.choice(["edit", "add", "delete", "move", "rename", "plan"]):
+            case "edit":
+                database.edit(ref, title=f"Title {chance.random()}")
+            case "add":
+                database.put(lesson(f"{ref[1]} {number}", chance.choice("OP")))
+            case "delete" if ref[0] != SUBJECT:
+                database.delete(ref)
+            case "move" if ref[0] == TOPIC:
+                database.put(unit("U2"))
+                database.edit(ref, parent_unit="U2")
+            case "rename":
+                database.rename(ref, f"{ref[1][:20]}{chance.randrange(9)}")
+            case _:
+                subjects = sorted(name for doctype, name in database.rows if doctype == SUBJECT)
+                database.put(plan("PLAN", subjects, title=f"Plan {chance.random()}"))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_same_is_told_and_done_as_where_everything_is_read(
+    school: SchoolRepository, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance, commits = random.Random(seed), [school.head]  # noqa: S311
+    for _ in range(3):
+        _edit_at_random(school, chance)
+        school.snapshot()
+        commits.append(school.head)
+    told = {then: _told(school, then) for then in commits[:-1]}
+    some = rollback._Trees.only
+
+    def all_of_them(self: rollback._Trees, _wanted: Iterable[str]) -> rollback._Trees:
+        return some(self, {**self.now, **self.then})
+
+    monkeypatch.setattr(rollback._Trees, "only", all_of_them)
+    assert told == {then: _told(school, then) for then in told}
+
+
+def _told(school: SchoolRepository, then: str) -> tuple[object, ...]:
+    """Go back and forth again; return what was said and committed."""
+    head = school.head
+    result = back(school, then)
+    committed = school.git("rev-parse", f"HEAD:{FOLDER}")
+    assert committed == school.git("rev-parse", f"{then}:{FOLDER}")
+    school.git("reset", "--quiet", "--hard", head)
+    return result.message, result.changes, result.plans, committed
+
+
+def test_a_file_that_was_broken_by_hand_is_put_back(school: SchoolRepository) -> None:
+    then = school.head
+    file = school.folder / school.path("A.yaml")
+    file.write_text(file.read_text() + "title: twice\n")
+    school.commit("By hand")
+    assert 'changed lesson "A is good" (A)' in back(school, then).message
+    assert school.git("diff", "--stat", then, "HEAD") == ""
 
 
 def test_a_document_alone(school: SchoolRepository) -> None:

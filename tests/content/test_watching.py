@@ -162,7 +162,7 @@ def test_a_mariadb_that_is_killed_and_starts_again_is_survived(tmp_path: Path) -
             while "nothing changed" in edited or "works again" in edited:
                 edited = _next_line(watch)
             os.kill(watch.pid, signal.SIGTERM)
-            assert watch.wait(timeout=30) == 0
+            assert watch.wait(timeout=60) == 0
     assert " first look: " in first
     for line, pause in zip(failures, (1, 2), strict=True):
         assert f" failed, next try in {pause} s: " in line
@@ -242,7 +242,7 @@ def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
         os.kill(running.pid, signal.SIGTERM)
         assert re.fullmatch(r"\S+Z stopped\n", lines.read())
         assert progress.read() == ""
-    assert running.wait(timeout=20) == 0
+    assert running.wait(timeout=60) == 0
     assert " first look: " in first
     log = subprocess.run(
         ["git", "-C", str(tmp_path), "log", "--format=%h %s"],

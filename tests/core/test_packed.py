@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.core.model import Json
-from exporter.core.packed import PackedRows, packed, unpacked
+from exporter.core.packed import PackedRows, packed, row_count, unpacked
 from tests.core.school import lesson, plan, stage
 
 VALUES: st.SearchStrategy[Json] = st.recursive(
@@ -34,6 +34,8 @@ def test_packed_rows_are_equal_in_type_and_order_and_equal_to_look_at(
     )
     assert pickle.loads(pickle.dumps(small)) == plain  # noqa: S301 - our own bytes
     assert "none such" not in small.rows
+    for one in (plain, small):
+        assert (row_count(one, "stages"), row_count(one, "none such")) == (len(config), 0)
 
 
 def test_documents_without_rows_stay_as_they_are_and_deep_ones_too() -> None:

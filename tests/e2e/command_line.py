@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from exporter.demo.site import edit_site
+from tests.forking import programs
 
 __all__ = ["AUTHOR", "Finished", "Place", "files_below", "traces_below"]
 
@@ -79,10 +80,11 @@ class Place:
         self, *arguments: str, status: int | None = 0, env: Mapping[str, str] | None = None
     ) -> Finished:
         """Run a command in the folder and expect an exit status (None: any)."""
+        own = {**self.environment, **(env or {})}
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-m", "exporter", *arguments],
+            [*_program(own), *arguments],
             cwd=self.root,
-            env={**os.environ, **self.environment, **(env or {})},
+            env={**os.environ, **own},
             capture_output=True,
             encoding="utf-8",
             timeout=TIME_LIMIT_S,
@@ -135,6 +137,13 @@ class Place:
             "status": self.git("status", "--porcelain", "--untracked-files=all"),
             "index": self.git("ls-files", "--stage"),
         }
+
+
+def _program(environment: Mapping[str, str]) -> list[str]:
+    """Return what runs commands; what a Python obeys when it starts takes one that does."""
+    if any(name.startswith("PYTHON") for name in environment):
+        return [sys.executable, "-W", "error", "-m", "exporter"]
+    return [str(programs() / "exporter")]
 
 
 def files_below(folder: Path) -> dict[str, bytes]:

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.e2e.cdn import serving
-from tests.e2e.forking import running_forker
 from tests.e2e.markdown import Block
+from tests.forking import running_forker
 from tests.workflows.github_api import REPOSITORY, GitHubAPI, github_api
 
 __all__ = ["PLACES", "Reader", "Readers", "reading"]
@@ -202,7 +202,7 @@ class Reader:
 def reading(folder: Path) -> Iterator[Readers]:
     """Open what readers need."""
     with (
-        running_forker(folder) as programs,
+        running_forker(folder, is_read=True) as programs,
         github_api(folder / "artifacts") as github,
         serving(folder) as cdn,
     ):

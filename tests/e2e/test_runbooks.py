@@ -7,10 +7,10 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -23,6 +23,7 @@ from tests.cli.running import Said, run
 from tests.e2e.command_line import Place, files_below, traces_below
 from tests.e2e.markdown import Page
 from tests.e2e.reader import bodies, crawl
+from tests.forking import programs
 from tests.publish.cloudflare_standin import TOKEN, ZONE, cloudflare_standin, failure
 from tests.servers import S3Server
 
@@ -68,7 +69,7 @@ class School(Place):
         for name, value in words.items():
             assert re.search(rf"\b{name}\b", typed), name
             typed = re.sub(rf"\b{name}\b", value, typed)
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        path = f"{programs()}:{os.environ['PATH']}"
         done = subprocess.run(
             ["bash", "-e", "-u", "-o", "pipefail", "-c", typed],
             cwd=self.root,
@@ -188,6 +189,18 @@ def test_a_bad_release_is_taken_back_for_good(school: School) -> None:
     assert school.quick("snapshot").out.startswith("nothing changed")
     school.is_mended()
     assert school.is_pushed()
+
+
+def test_a_killed_publish_is_taken_over_before_its_lease_has_run_out(school: School) -> None:
+    _edit(school, OTHER, "Limits, again")
+    school.quick("snapshot", "--push")
+    now = datetime.now(UTC)
+    since, until = (f"{each:%Y-%m-%dT%H:%M:%SZ}" for each in (now, now + timedelta(minutes=4)))
+    lease = {"holder": "a run that was killed", "run": "1", "since": since, "until": until}
+    (school.state / "lease.json").write_text(json.dumps(lease), "utf-8")
+    school.quick("publish", status=3)
+    school.type("killed")
+    school.is_mended()
 
 
 def test_an_outage_of_the_store_is_made_up_for(school: School) -> None:

@@ -65,6 +65,7 @@ def test_the_demo_starts_again_in_its_own_folder(tmp_path: Path) -> None:
     (tmp_path / "site" / "left-behind.txt").write_text("from the first time", "utf-8")
     again = place.exporter("demo", "site", "--lessons", "20")
     assert again.err == "site was made by an earlier demo: made anew\n"
+    assert re.search(r"held: \S+ .+ \(rolled back in \w{7} by Head of Content\)", again.out)
     assert Place(tmp_path / "site").git("rev-list", "--count", "HEAD") == first
     assert not (tmp_path / "site" / "left-behind.txt").exists()
 
@@ -88,7 +89,8 @@ def test_an_empty_folder_becomes_a_published_school(tmp_path: Path, made_site: P
     ]
     url = {"EXPORTER_DATABASE_URL": f"sqlite:///{made_site}"}
     place = Place(root, environment=url)
-    place.exporter("snapshot")
+    told = place.exporter("--quiet", "snapshot").out
+    assert re.fullmatch(r"\w{12}  content: .+\n\d+ files written, 0 deleted\n", told)
     assert place.exporter("check").out.endswith("0 errors, 0 warnings\n")
     place.exporter("publish")
     assert crawl(place.published()) == place.published().keys() != set()

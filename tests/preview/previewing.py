@@ -34,7 +34,7 @@ CONFIG = """\
 source: {url: sqlite:///site.db}
 targets: {local: {store: ./public, state: ./.exporter/local}}
 """
-TIME_LIMIT_S = 30
+TIME_LIMIT_S = 60
 DESKTOP, PHONE = (1360, 860), (360, 740)
 
 
@@ -163,6 +163,7 @@ def opened(
     )
     page = context.new_page()
     page.set_default_timeout(TIME_LIMIT_S * 1000)
+    expect.set_options(timeout=TIME_LIMIT_S * 1000)
     window = Window(page, address)
     page.on("console", lambda message: window.said.append(f"{message.type}: {message.text}"))
     page.on("pageerror", lambda error: window.said.append(f"error: {error}"))

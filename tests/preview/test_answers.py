@@ -75,7 +75,7 @@ def test_the_shelf_answers_before_anything_is_read(root: Path, tmp_path: Path) -
     waiting.join(timeout=0.2)
     assert waiting.is_alive(), "what is not on the shelf waits for the content"
     second.begin(showing(root))
-    waiting.join(timeout=10)
+    waiting.join(timeout=60)
     assert not waiting.is_alive()
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.forking import programs
 from tests.publish.publishing import SchoolRepository, broken_links
 from tests.publish.schools import BASE, EDITED
 
@@ -69,7 +70,7 @@ def _used(disk: Path) -> int:
 def _publish(
     school: SchoolRepository, command: str = "publish"
 ) -> subprocess.CompletedProcess[str]:
-    arguments = [sys.executable, "-m", "exporter", "-C", str(school.folder), command]
+    arguments = [str(programs() / "exporter"), "-C", str(school.folder), command]
     return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
 

@@ -37,6 +37,7 @@ from exporter.stores.base import ObjectStore
 from tests.stores.memory import Faults, MemoryStore
 
 __all__ = [
+    "FOLDER",
     "HASHED",
     "Clock",
     "Killed",
@@ -116,6 +117,10 @@ class SchoolRepository:
             path = root / snapshot.paths[ref]
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(render(document, orphan=snapshot.is_orphan(document)), "utf-8")
+        return self.commit_as_it_stands(message)
+
+    def commit_as_it_stands(self, message: str = "content") -> Commit:
+        """Commit the work tree, whatever is in it."""
         self._time += 60
         self._git("add", "--all")
         self._git("commit", "--quiet", "--allow-empty", "-m", message)

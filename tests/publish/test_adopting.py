@@ -42,7 +42,7 @@ from tests.publish.publishing import (
     broken_links,
     whole_plans,
 )
-from tests.publish.schools import BAD, BASE, EDITED, SHRUNK, Documents, without
+from tests.publish.schools import BAD, BASE, EDITED, SHRUNK, Documents, changed, without
 from tests.stores.memory import Faults, MemoryStore
 
 NO_MEDIA = Media()
@@ -227,6 +227,22 @@ def test_what_is_left_of_a_plan_that_nothing_explains_is_not_deleted(
     adopt_in(target, place)
     target.publish(schools.commit(BAD), PublishOptions(), place)
     assert left <= target.cdn.bodies.keys()
+
+
+def test_a_copy_of_a_manifest_is_no_plan(schools: SchoolRepository) -> None:
+    """Somebody kept a copy beside the plan, which is held back now."""
+    place, target = schools.workspace(), Target(schools)
+    publish_all(target, place, [BASE])
+    stood = target.cdn.get("plans/ONE/manifest.json")
+    assert stood is not None
+    publish_all(target, place, [BAD])
+    before, copy = target.cdn.bodies, "plans/ONE_as_it_was/manifest.json"
+    target.cdn.put(copy, stood.body, stood.info.attributes)
+    lose_state(target)
+    found, _ = adopt_in(target, place)
+    assert drift(found) == [("extra", copy)]
+    publish_all(target, place, [changed(BAD, "P-1b", title="Later")])
+    assert target.cdn.bodies == before
 
 
 @pytest.mark.parametrize("hashed", [False, True])
@@ -452,6 +468,50 @@ def test_signed_lessons_are_known_again_and_signed_again_in_time(
     found, release = adopt_in(target, place, media=MEDIA)
     assert drift(found) == [("different", key)]
     assert read_signed(target.state) == SignedLessons()
+
+
+@pytest.mark.parametrize("hashed", [False, True])
+def test_an_expiry_that_somebody_edited_is_over(tmp_path: Path, hashed: bool) -> None:
+    schools = SchoolRepository(tmp_path / "school")
+    place, target = schools.addressed(hashed=hashed), Target(schools)
+    config: dict[str, Any] = {"video_url": "https://media.example.org/a.mp4"}
+    commit = schools.commit(school(plan(), lesson("L", stages=[stage("Video", config)])))
+    keys = SigningKeys("AKIDEXAMPLE", Secret("a-secret"))
+    signing = SigningStore(
+        target.cdn, target.state, MEDIA, Presigner(lambda: keys, "https://r2.example", "auto")
+    )
+    publisher = Publisher(signing, target.ledger, None, lambda _text: None, signing)
+    publisher.publish(target.prepare(commit, None, place), target.run())
+    (key,) = read_signed(target.state).lessons
+    body = {**json.loads(target.cdn.bodies[key]), "signed_url_expiry": "soon"}
+    _replace(target.cdn, key, json.dumps(body).encode())
+    lose_state(target)
+    adopt_in(target, place, media=MEDIA)
+    assert {one.expires for one in read_signed(target.state).lessons.values()} == {0}
+
+
+@pytest.mark.parametrize("odd", ["-x", "main", "+refs/heads/main:refs/heads/other", "a\0b"])
+def test_metadata_that_name_no_commit_name_none(tmp_path: Path, odd: str) -> None:
+    """Whoever may write to the CDN store may write anything there, and git is asked for it."""
+    schools = SchoolRepository(tmp_path / "school")
+    place, target = schools.workspace(), Target(schools)
+    commit, key = publish_all(target, place, [BASE, EDITED]), "plans/TWO/manifest.json"
+    body = target.cdn.bodies[key].replace(b'"plan_id":"TWO"', b'"plan_id":"TWO","title":"?"', 1)
+    _replace(target.cdn, key, body, metadata={"commit": odd})
+    schools._git("remote", "add", "origin", str(schools.folder))
+    lose_state(target)
+    found = look(target, place, commit)
+    assert found.plans["TWO"].commit == ""
+    assert Repository(schools.folder).find("other") is None
+
+
+def test_a_version_in_a_link_that_is_no_number_is_none(schools: SchoolRepository) -> None:
+    place, target = schools.workspace(), Target(schools)
+    commit, key = publish_all(target, place, [BASE]), "plans/TWO/M-O1.json"
+    body = target.cdn.bodies[key]
+    _replace(target.cdn, key, body.replace(b"?v=1", "?v=²".encode()))
+    lose_state(target)
+    assert drift(look(target, place, commit)) == [("different", key)]
 
 
 def _replace(store: MemoryStore, key: str, body: bytes, **attributes: Any) -> None:

@@ -39,7 +39,7 @@ from tests.publish.publishing import (
     without_versions,
 )
 from tests.publish.schools import BAD, BASE, EDITED, SHRUNK, changed
-from tests.stores.memory import MemoryStore
+from tests.stores.memory import Faults, MemoryStore
 
 LESSONS = 2_000
 LOOK = Expectations(CACHE_CONTROL, SignedLessons())
@@ -152,6 +152,25 @@ def many(title: str, lessons: int = LESSONS) -> list[Document]:
         name = f"L{number:04}"
         documents.append(lesson(name, place, number, title=f"{title} {number}"))
     return documents
+
+
+def test_a_rollback_counts_on_no_file_that_was_unsure_when_it_was_replaced(target: Target) -> None:
+    """A live lesson is gone; the repair that should bring it back dies; then it is edited."""
+    place = target.school.addressed(hashed=True)
+    publish(target, BASE)
+    (lost,) = (key for key in target.cdn.bodies if key.startswith("lessons/M-1a."))
+    target.cdn.delete([lost])
+    live = read_live_files(target.ledger)
+    mending = repair(place, target.ledger, live, [Drift(lost, Damage.MISSING, "")])
+    assert mending.prepared is not None
+    target.cdn.faults = Faults(1, lasting=True)
+    with pytest.raises(StoreError):
+        target.publisher().publish(mending.prepared, target.run())
+    target.set_faults(Faults())
+    publish(target, EDITED)
+    assert target.audit() == []
+    publish(target, BASE)
+    assert (target.audit(), broken_links(target.cdn.bodies)) == ([], [])
 
 
 def test_a_rollback_of_2000_files_is_one_write_a_plan(target: Target) -> None:

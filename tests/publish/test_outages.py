@@ -29,6 +29,7 @@ from exporter.publish.publisher import Publisher
 from exporter.publish.purge import Edge
 from exporter.publish.run import Run
 from exporter.stores.s3 import S3Options, S3Store
+from tests.forking import programs
 from tests.publish.cloudflare_standin import CloudflareStandin, cloudflare_standin, failure
 from tests.publish.publishing import Clock, SchoolRepository, Target, broken_links
 from tests.publish.schools import BASE, EDITED, SHRUNK, changed
@@ -81,7 +82,7 @@ def school(network: BadNetwork, s3_bucket: str, tmp_path: Path) -> SchoolReposit
 
 def run(school: SchoolRepository, *arguments: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "exporter", "-C", str(school.folder), *arguments],
+        [programs() / "exporter", "-C", school.folder, *arguments],
         capture_output=True,
         text=True,
         check=False,

@@ -18,7 +18,9 @@ from exporter.errors import Refused, StoreBusy, StoreError, UsageError
 from exporter.publish.planning import PublishOptions
 from exporter.stores.base import Attributes, IfAbsent, IfMatch
 from exporter.stores.folder import FolderStore
+from tests.core.school import plan
 from tests.publish.publishing import (
+    FOLDER,
     Killed,
     RecordingPurger,
     SchoolRepository,
@@ -153,6 +155,22 @@ def test_a_plan_that_was_not_selected_stays_and_comes_along_next_time(
     assert target.audit() == []
     target.publish(edited)
     assert _states(target)["ONE"] == ("published", 0)
+
+
+def test_a_plan_whose_file_was_moved_by_a_clash_and_broke_stays(target: Target) -> None:
+    """Its name differs from another plan's by case alone, so its file has another name."""
+    school = target.school
+    target.publish(school.commit([*BASE, plan("one-a", ["M"])]))
+    before = {key for key in target.cdn.bodies if key.startswith("plans/one-a/")}
+    target.publish(school.commit([*BASE, plan("one-a", ["M"]), plan("ONE-A", ["M"])]))
+    (moved,) = (school.folder / FOLDER / "plans").glob("one-a~*.yaml")
+    moved.write_text("<<<<<<< HEAD\nname: one-a\n", encoding="utf-8")
+    prepared = target.prepare(school.commit_as_it_stands())
+    assert prepared.outcomes["one-a"].state is PlanState.HELD
+    assert prepared.outcomes["one-a"].error.startswith(f"E101 {FOLDER}/plans/{moved.name}:")
+    target.publisher().publish(prepared, target.run())
+    assert before
+    assert before <= target.cdn.bodies.keys()
 
 
 def test_an_unknown_plan_is_wrong_usage(schools: SchoolRepository, target: Target) -> None:

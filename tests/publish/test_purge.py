@@ -375,6 +375,14 @@ def test_silence_is_tried_again(cloudflare: CloudflareStandin, sleeper: Sleeper)
     assert cloudflare.accepted == [BATCH_BODY]
 
 
+def test_an_answer_that_cannot_be_unpacked_is_tried_again(
+    purger: CloudflarePurger, cloudflare: CloudflareStandin, sleeper: Sleeper
+) -> None:
+    cloudflare.next_answers.append(Played(200, b"no gzip", {"Content-Encoding": "gzip"}))
+    purger.purge(BATCH)
+    assert (sleeper.naps_s, cloudflare.accepted) == ([2.0], [BATCH_BODY])
+
+
 def test_nobody_there_is_an_outside_failure(sleeper: Sleeper) -> None:
     with CloudflarePurger(
         "zone", "token", sleep=sleeper, endpoint="http://127.0.0.1:9/client/v4"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from itertools import combinations, permutations
 from pathlib import Path
 from typing import Self
@@ -15,11 +16,12 @@ import pytest
 
 from exporter.content.repository import Commit, Repository
 from exporter.errors import OutsideError, Refused, StoreBusy
-from exporter.publish.lease import Lease, LeaseHolder, LeaseLost, read_lease
+from exporter.publish.lease import TTL_S, Lease, LeaseHolder, LeaseLost, read_lease
 from exporter.publish.planning import PublishOptions
 from exporter.publish.prepared import Prepared, Workspace
-from exporter.publish.run import instant
+from exporter.publish.run import instant, moment
 from exporter.stores.base import Attributes, IfMatch
+from tests.core.school import lesson
 from tests.publish.publishing import Clock, SchoolRepository, Target, broken_links
 from tests.publish.schools import BASE, EDITED, SHRUNK, Documents, changed
 from tests.stores.memory import Faults
@@ -103,6 +105,31 @@ def test_a_lease_is_renewed_while_it_is_held(target: Target) -> None:
         assert target.state.counts["put"] <= 1 + 10 // 2
 
 
+def test_a_lease_is_renewed_while_much_is_deleted(
+    schools: SchoolRepository, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else another run takes over, puts some of the files again, and this one deletes them."""
+    monkeypatch.setattr("exporter.core.steps.DELETED_AT_ONCE", 50)
+    lessons = [lesson(f"X{number}", "M-O1", 10 + number) for number in range(160)]
+    target.publish(schools.commit([*BASE, *lessons]))
+    left_s: list[float] = []
+    delete = target.cdn.delete
+
+    def slowly(keys: Iterable[str]) -> None:
+        for key in keys:
+            target.clock.now_s += 2
+            found = read_lease(target.state)
+            assert found is not None
+            left_s.append((moment(found[0].until) - target.clock.now()).total_seconds())
+            delete([key])
+
+    monkeypatch.setattr(target.cdn, "delete", slowly)
+    target.publish(schools.commit(BASE), PublishOptions(allow_mass_delete=True))
+    assert len(left_s) == len(lessons)
+    assert min(left_s) > TTL_S / 2
+    assert target.audit() == []
+
+
 def test_a_holder_that_cannot_renew_stops_before_its_lease_runs_out(target: Target) -> None:
     with LeaseHolder(target.state, target.run()) as lease:
         target.set_faults(Faults(1, error=StoreBusy("away"), lasting=True))
@@ -111,6 +138,24 @@ def test_a_holder_that_cannot_renew_stops_before_its_lease_runs_out(target: Targ
         target.clock.now_s += 100
         with pytest.raises(OutsideError, match="the lease could not be renewed: away"):
             lease.keep()
+
+
+def test_a_renewal_of_which_the_answer_was_lost_is_not_taken_for_another_run(
+    target: Target,
+) -> None:
+    with LeaseHolder(target.state, target.run()) as lease:
+        target.state.faults = Faults(1, "after", StoreBusy("no answer"))
+        target.clock.now_s += 70
+        lease.keep()
+        target.state.faults = Faults()
+        target.clock.now_s += 70
+        lease.keep()
+        found = read_lease(target.state)
+        assert found is not None
+        assert found[0].until == instant(target.clock.now() + timedelta(seconds=TTL_S))
+    found = read_lease(target.state)
+    assert found is not None
+    assert found[0].is_free
 
 
 def test_a_holder_that_lost_its_lease_stops_and_leaves_it_to_the_new_one(target: Target) -> None:
@@ -283,6 +328,29 @@ def _schedules(commits: Sequence[Commit]) -> Iterator[tuple[Sequence[Commit], in
         for split in range(len(order) + 1):
             for turns in combinations(range(2 * len(order)), 2 * split):
                 yield order, split, set(turns)
+
+
+def test_a_first_publish_that_lost_its_lease_makes_no_empty_release(target: Target) -> None:
+    """Who took it over failed too, so nothing is live when the loser undoes what it put."""
+    commit = target.school.commit(BASE)
+    prepared, put = target.prepare(commit), target.cdn.put
+
+    def overtaken(key: str, body: bytes, attributes: Attributes) -> str:
+        if target.runs == 1:
+            target.clock.now_s += 3_600
+            other = target.prepare(commit)
+            target.cdn.faults = Faults(1, error=StoreBusy("away"), lasting=True)
+            with pytest.raises(StoreBusy):
+                target.publisher().publish(other, target.run())
+            target.set_faults(Faults())
+        return put(key, body, attributes)
+
+    target.cdn.put = overtaken  # type: ignore[method-assign,assignment]
+    with pytest.raises(LeaseLost):
+        target.publisher().publish(prepared, target.run())
+    assert target.ledger.live().release is None
+    target.publish(commit)
+    assert target.audit() == []
 
 
 @pytest.mark.parametrize("skew_s", [-600, 0, 600] if os.environ.get("EXPORTER_THOROUGH") else [600])

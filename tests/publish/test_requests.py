@@ -18,6 +18,7 @@ import pytest
 
 from exporter.core.model import Document
 from tests.core.school import lesson, plan, subject, topic, track, unit
+from tests.forking import programs
 from tests.publish.publishing import SchoolRepository, Target
 from tests.publish.schools import changed
 from tests.servers import S3Server
@@ -86,7 +87,7 @@ def test_one_edited_lesson_costs_as_many_requests_in_a_large_site_as_in_a_small_
 
 def exporter(folder: Path, *arguments: str) -> dict[str, object]:
     done = subprocess.run(
-        [sys.executable, "-m", "exporter", "-C", str(folder), *arguments, "--json"],
+        [programs() / "exporter", "-C", folder, *arguments, "--json"],
         capture_output=True,
         text=True,
         check=False,
@@ -94,6 +95,35 @@ def exporter(folder: Path, *arguments: str) -> dict[str, object]:
     assert done.returncode == 0, done.stderr
     report: dict[str, object] = json.loads(done.stdout)
     return report
+
+
+def imported(folder: Path, *arguments: str) -> set[str]:
+    """Run a command; return the modules that it loaded."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "exporter", "-C", str(folder), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
+
+
+SLOW = {
+    "boto3",
+    "botocore",
+    "exporter.build.builder",
+    "exporter.content.reading",
+    "exporter.core.checks",
+    "exporter.publish.preparation",
+    "exporter.publish.publisher",
+    "git",
+    "httpx",
+    "sqlalchemy",
+    "sqlite3",
+    "xml.sax",
+}
+"""What takes long to import, and is of no use where there is nothing to do."""
 
 
 @pytest.mark.parametrize("reference", ["", "1"], ids=["as it is", "by boto3 alone"])
@@ -117,6 +147,9 @@ def test_requests_at_the_s3_server(
         network.seen.clear()
         assert exporter(school.folder, "publish")["changed"] is False
         assert [one.method for one in network.seen] == ["GET"] * 3
+        loaded = imported(school.folder, "publish")
+        assert "exporter.publish.planning" in loaded
+        assert SLOW & loaded == ({"boto3", "botocore"} if reference else set())
         school.commit(edited(documents))
         network.seen.clear()
         done = exporter(school.folder, "publish")

@@ -299,6 +299,20 @@ class TestStale:
         assert finish(died, on, 2)
         assert died.audit() == []
 
+    def test_shards_of_which_a_run_that_mended_deleted_the_files_are_refused(
+        self, target: Target
+    ) -> None:
+        """One machine publishes the same commit and dies, and the live commit is put right."""
+        live = target.school.commit(BASE)
+        target.publish(live)
+        commit = target.school.commit(EDITED)
+        prepare_all(target, commit, 2)
+        died = _die_before_the_swap(target, commit)
+        died.publish(live)
+        with pytest.raises(Refused, match="while run-001 was live; now it is run-003"):
+            finish(died, commit, 2)
+        assert (died.audit(), broken_links(died.cdn.bodies)) == ([], [])
+
     def test_shards_that_know_nothing_of_a_plan_that_is_unsure_now_are_refused(
         self, target: Target
     ) -> None:

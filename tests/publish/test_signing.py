@@ -512,7 +512,8 @@ class TestWithARealStore:
                 found = json.loads(stored.body)
                 url = found["stages"][0]["config"]["video_url"]
                 ends[url] = seconds(found["signed_url_expiry"])
-                assert reader.get(url).content == b"moving pictures", ends[url] - time.time()
+                opens = reader.get(url).content == b"moving pictures"
+                assert opens or time.time() > ends[url], "it does not open in its time"
                 for old, end in ends.items():
                     if time.time() > end + 1.5:
                         assert reader.get(old).status_code == 403, "it opens after its end"

@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 import pytest
 
+from exporter.build.inspection import CheckRules
 from exporter.config.model import CACHE_CONTROL
+from exporter.core.artifacts import Rules
 from exporter.core.release import Kind, PlanState
 from exporter.errors import OutsideError, UsageError
 from exporter.publish.comparing import Damage, Drift, Expectations
@@ -41,7 +43,7 @@ LESSON = "lessons/L.json"
 MANIFEST = "plans/PLAN/manifest.json"
 TOPIC = "plans/PLAN/O.json"
 BIG = 12345678901234567890123
-LESSONS = 2_000 if os.environ.get("EXPORTER_THOROUGH") else 500
+LESSONS = 2_000 if os.environ.get("EXPORTER_THOROUGH") else 250
 
 
 @pytest.fixture
@@ -217,6 +219,39 @@ def test_a_repair_while_a_publish_is_unfinished_keeps_what_is_noted(target: Targ
     left: Journal = target.ledger.journal().journal
     assert left.suspect == suspects
     assert not left.is_clean
+
+
+@pytest.mark.parametrize("addressing", ["stable", "hashed"])
+def test_nothing_is_deleted_where_what_leads_to_it_cannot_be_put_back(
+    tmp_path: Path, addressing: str
+) -> None:
+    """A publish under a new configuration died; under that, live files come out otherwise."""
+    repository = SchoolRepository(tmp_path / "school")
+    before, after = (
+        repository.workspace(access, CheckRules(Rules(access, addressing=addressing)))
+        for access in ("authenticated", "public")
+    )
+    target = Target(repository)
+    target.publish(repository.commit(school(lesson("L"))), None, before)
+    commit = repository.commit(school(lesson("L"), lesson("NEW", bit_index=1)))
+    prepared = target.prepare(commit, None, after)
+    target.set_faults(Faults(len(prepared.delta.put) + 6, error=Killed(), lasting=True))
+    with pytest.raises(Killed):
+        target.publisher().publish(prepared, target.run())
+    target.set_faults(Faults())
+    target.clock.now_s += 3600
+    files = live(target)
+    drifts = compare(files.entries, look_in_store(target.cdn, EXPECTED), 4)
+    extra = list(extra_objects(target.cdn, files.entries))
+    assert broken_links(target.cdn.bodies) == []
+    assert extra
+    mending = repair(after, target.ledger, files, [*drifts, *extra])
+    assert MANIFEST in mending.lost
+    if mending.prepared:
+        target.publisher().publish(mending.prepared, target.run())
+    assert broken_links(target.cdn.bodies) == []
+    target.publish(commit, None, after)
+    assert target.audit() == []
 
 
 def test_a_lost_commit_is_said(target: Target, tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from urllib.request import urlopen
 
 import pytest
 
-from exporter.errors import StoreError
+from exporter.errors import ConfigError, ExporterError, StoreError
 from exporter.stores.base import Attributes, IfAbsent, IfMatch, PreconditionFailed
 from exporter.stores.s3 import S3Options, S3Store
 from tests.servers import S3Server
@@ -76,6 +77,26 @@ def test_attributes_are_served_over_http(
     }
 
 
+@pytest.mark.parametrize("operation", ["get", "put", "list"])
+@pytest.mark.parametrize(
+    "name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
+)
+def test_a_key_with_a_line_break_is_refused_and_not_shown(
+    s3_keys: S3Server, monkeypatch: pytest.MonkeyPatch, name: str, operation: str
+) -> None:
+    """Such as one that was pasted into a secret with the end of its line."""
+    monkeypatch.setenv(name, "a-planted-key\n")
+    store = S3Store("bucket", "", S3Options(s3_keys.endpoint_url, attempts=1), concurrency=1)
+    asks: dict[str, Callable[[], object]] = {
+        "get": partial(store.get, "x"),
+        "put": partial(store.put, "x", b"", PLAIN),
+        "list": partial(names, store),
+    }
+    with pytest.raises(ConfigError, match="holds characters that no key has") as caught:
+        asks[operation]()
+    assert "planted" not in f"{caught.value} {caught.value.hint}"
+
+
 def test_keys_lie_below_the_prefix_and_others_are_not_seen(
     s3_store: S3Store, s3_keys: S3Server, s3_bucket: str
 ) -> None:
@@ -135,6 +156,68 @@ def test_a_conditional_put_that_lost_after_a_lost_answer_is_lost(
     network.spoil = lambda request: Answer() if request.number == 2 else None
     with pytest.raises(PreconditionFailed):
         spoilt.put("head.json", b"mine", JSON, IfAbsent())
+
+
+CONDITIONS: tuple[IfAbsent | IfMatch, ...] = (IfAbsent(), IfMatch("00"))
+
+
+def both(endpoint_url: str, bucket: str, attempts: int = 1) -> tuple[S3Store, S3Store]:
+    """The store as it is used, and the one that asks by boto3 alone."""
+    fast, slow = (
+        S3Store(bucket, "p", S3Options(endpoint_url, attempts=attempts, reference=only), 4)
+        for only in (False, True)
+    )
+    return fast, slow
+
+
+ANSWERS = [
+    s3_error(400, "AuthorizationHeaderMalformed"),
+    s3_error(403, "AccessDenied"),
+    s3_error(403, "RequestTimeTooSkewed"),
+    s3_error(404, "NoSuchBucket"),
+    s3_error(404, "NoSuchKey"),
+    s3_error(404, "Odd"),
+    s3_error(409, "ConditionalRequestConflict"),
+    s3_error(412, "PreconditionFailed"),
+    s3_error(429, "TooManyRequests"),
+    s3_error(503, "SlowDown"),
+    Answer(404, b""),
+    Answer(412, b""),
+    Answer(502, b"<html>Bad Gateway</html>"),
+    Answer(),
+]
+
+
+def test_every_answer_means_the_same_by_either_way(network: BadNetwork, s3_bucket: str) -> None:
+    def asked(store: S3Store, answer: Answer, condition: IfAbsent | IfMatch | None) -> object:
+        network.spoil = lambda _: answer
+        try:
+            if condition is None:
+                return store.get("x y.json")
+            return store.put("x y.json", b"{}", JSON, condition)
+        except ExporterError as error:
+            return type(error), error.message, error.hint
+
+    fast, slow = both(network.endpoint_url, s3_bucket)
+    for answer in ANSWERS:
+        for condition in (None, *CONDITIONS):
+            wanted = asked(slow, answer, condition)
+            assert asked(fast, answer, condition) == wanted, (answer, condition)
+            assert wanted is None or isinstance(wanted, tuple)
+
+
+def test_a_get_without_a_clear_answer_is_asked_for_again(
+    network: BadNetwork, s3_bucket: str
+) -> None:
+    fast, _ = both(network.endpoint_url, s3_bucket, attempts=10)
+    etag = fast.put("x", b"whole", JSON)
+    spoils = {2: s3_error(503, "SlowDown"), 3: s3_error(500, "InternalError"), 4: Answer()}
+    network.spoil = lambda request: spoils.get(request.number)
+
+    held = fast.get("x")
+    assert held is not None
+    assert (held.body, held.info.etag, held.info.attributes) == (b"whole", etag, JSON)
+    assert len(network.seen) == 5
 
 
 def test_equal_bytes_of_another_are_not_ours(spoilt: S3Store) -> None:

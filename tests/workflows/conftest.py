@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from sqlalchemy import Connection, NullPool, create_engine
 
 from exporter.demo.site import create_site, fill_site
 from exporter.stores.s3 import S3Options, S3Store
+from tests.forking import programs
 from tests.publish.cdn_standin import CdnStandin, cdn_standin
 from tests.publish.cloudflare_standin import CloudflareStandin, cloudflare_standin
 from tests.servers import MariaDBDatabase, S3Server
@@ -279,7 +279,7 @@ def refuse_leaks(school: School) -> None:
 
 def _exporter(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
     subprocess.run(
-        [sys.executable, "-m", "exporter", *arguments],
+        [programs() / "exporter", *arguments],
         cwd=folder,
         env={**os.environ, **(environment or {})},
         check=True,

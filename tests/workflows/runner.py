@@ -6,7 +6,7 @@ the machine that a run finds (no git identity, nothing of the developer's), how 
 what it said. Secrets are not masked: what would be masked on GitHub is to be seen here.
 
 NOT TESTED: `timeout-minutes`, `environment`, runner images, and installing the exporter: where
-action.yml would, it finds the virtual environment that runs the tests (`actions/cache`).
+action.yml would, it finds the program of `tests.forking` (`actions/cache`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests.forking import programs
 
 __all__ = ["Command", "Job", "Outcome", "run_workflow", "uses_of"]
 
@@ -139,8 +141,8 @@ def _arguments(job: Job, folder: Path) -> list[str]:
     environment = {
         **job.environment,
         "GITHUB_RUN_ID": str(job.run_id),
+        "HARNESS_PROGRAMS": str(programs()),
         "HARNESS_VENV": sys.prefix,
-        "PYTHONWARNINGS": "error",
     }
     return [
         job.event,
