@@ -123,6 +123,7 @@ def _release(place: int, files: int) -> Report:
         "trigger": "github: layla push 9012345",
         "exporter": "0.1.0",
         "fingerprint": "f" * 64,
+        "precedent": "",
         "started_at": _instant(ended - timedelta(seconds=2 + files // 40 + place % 4)),
         "finished_at": _instant(ended),
         "plans": {name: _outcome(place) for name in plans},
