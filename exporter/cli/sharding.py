@@ -131,7 +131,7 @@ def prepare_shard_of(
 ) -> int:
     """Prepare a shard and tell what was done; a plan that stays behind is told again at the end."""
     from exporter.publish.planning import Prepared, begin
-    from exporter.publish.preparing import prepare_shard
+    from exporter.publish.sharding import prepare_shard
     from exporter.publish.shards import Binding, ShardRecord, parse_shard
 
     mine, run, publisher = parse_shard(shard), session.new_run(), opened.publisher

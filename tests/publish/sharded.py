@@ -6,8 +6,8 @@ from exporter.content.repository import Commit
 from exporter.publish.gathering import forget_finished
 from exporter.publish.planning import PublishOptions, Workspace, begin, prepare
 from exporter.publish.prepared import Prepared
-from exporter.publish.preparing import prepare_shard
 from exporter.publish.publisher import Published
+from exporter.publish.sharding import prepare_shard
 from exporter.publish.shards import Binding, Shard, ShardRecord
 from exporter.stores.base import ObjectStore
 from tests.publish.publishing import Target
