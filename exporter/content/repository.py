@@ -22,6 +22,7 @@ from exporter.content.index import (
     moving_refs,
     scratch_index,
 )
+from exporter.content.trees import tree_with
 from exporter.core.wording import near
 from exporter.errors import GitError, Refused, UsageError
 
@@ -311,18 +312,15 @@ class Repository:
         self, message: str, blobs: Mapping[str, str], author: str | None, parent: Commit | None
     ) -> str:
         """Make a commit of the parent's tree with these files."""
-        index = scratch_index(self.private_dir)
-        environment = {"GIT_INDEX_FILE": str(index), **_identity(author)}
-        self._run(["read-tree", parent.sha if parent else "--empty"], env=environment)
-        none = f"0 {'0' * len(parent.sha)}" if parent else ""
-        entries = (f"{f'100644 {blob}' if blob else none}\t{path}" for path, blob in blobs.items())
-        command = ["update-index", "-z", "--index-info"]
-        self._run(command, feed=_listing(entries), env=environment)
-        tree = self._run(["write-tree"], env=environment)[1].decode().strip()
-        parents = ["-p", parent.sha] if parent else []
-        sha = self._commit_tree(["commit-tree", tree, *parents, "-F", "-"], message, environment)
-        index.unlink()
-        return sha
+        tree = tree_with(self._git, parent.sha if parent else "", blobs)
+        command = ["commit-tree", tree, *(["-p", parent.sha] if parent else []), "-F", "-"]
+        try:
+            made = self._run(command, feed=message.encode(), env=_identity(author))
+        except GitError as error:
+            if "identity" not in error.message and "user.email" not in error.message:
+                raise
+            raise self._nobody() from error
+        return made[1].decode().strip()
 
     def _stage(self, listing: bytes, index: Path) -> None:
         command = ["update-index", "-q", "-z", "--add", "--remove", "--stdin"]
@@ -337,14 +335,6 @@ class Repository:
             GitError: it failed.
         """
         return self._run(list(arguments), feed=feed, env=env)[1]
-
-    def _commit_tree(self, command: list[str], message: str, environment: dict[str, str]) -> str:
-        try:
-            return self._run(command, feed=message.encode(), env=environment)[1].decode().strip()
-        except GitError as error:
-            if "identity" not in error.message and "user.email" not in error.message:
-                raise
-            raise self._nobody() from error
 
     def _nobody(self) -> UsageError:
         return UsageError(
