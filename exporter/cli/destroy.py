@@ -73,15 +73,17 @@ def _refuse_shared(opened: OpenTarget, others: list[str]) -> None:
         )
 
 
+_WHAT = "every file below lessons/, plans/ and units/ in"
+
+
 def _require_confirmation(name: str, label: str, confirm: str | None) -> None:
     if confirm is None and is_terminal():
         confirm = click.prompt(
-            f"Everything in {label} will be gone for good. The target's name, to go on", err=True
+            f"This deletes {_WHAT} {label}, for good. The target's name, to go on", err=True
         )
     if confirm != name:
         said = "" if confirm is None else f", not {confirm!r}"
         raise UsageError(
-            f"destroying target {name} deletes all that is in {label}: confirm it with its name"
-            f"{said}",
+            f"destroying target {name} deletes {_WHAT} {label}: confirm it with its name{said}",
             hint=f"exporter destroy --target {name} --confirm {name}",
         )

@@ -37,7 +37,11 @@ _ATTEMPTS = 3
 @click.option(
     "--via-cdn", is_flag=True, help="Fetch from `base_url`, past the cache and through it."
 )
-@click.option("--repair", is_flag=True, help="Put right what is wrong, as a release of its own.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Put right what is wrong, as a release of its own; deletes files that no release knows.",
+)
 @click.option(
     "--sample", metavar="N", type=click.IntRange(min=1), help="Look at so many files only."
 )

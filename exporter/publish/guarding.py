@@ -103,7 +103,8 @@ def refuse_forgotten_files(
         f"the CDN store {cdn.label} has files of an earlier release, such as {key}, and the state "
         f"store {ledger.store.label} knows of none",
         hint="run `exporter adopt` before anything is published; --allow-older publishes over "
-        "them, and forgets which of them may be deleted",
+        "them, and forgets which of them may be deleted. If another target publishes there, give "
+        "this one a `store` of its own",
     )
 
 

@@ -50,6 +50,12 @@ _DAMAGED = (
     "the ledger is damaged: restore the state store from its backup, or delete head.json there and "
     "run `exporter adopt`"
 )
+_MENDED = {
+    _JOURNAL: "delete it there and run `exporter verify --repair`: it says what an unfinished "
+    "publish left, which has to be looked for now",
+    "purges": "delete it there, and purge everything once",
+}
+"""What is done about a damaged file that the ledger can do without."""
 _Parsed = TypeVar("_Parsed")
 
 
@@ -304,7 +310,7 @@ class Ledger:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise StoreError(
                 f"{key} in the state store {self._store.label} cannot be read: {unreadable(error)}",
-                hint="it was not written by this exporter, or was damaged since",
+                hint=_MENDED.get(key.partition("/")[0], _DAMAGED),
             ) from error
 
 

@@ -62,7 +62,7 @@ class Place:
     def commit(self, tree: str) -> str:
         identity = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME")
         names = dict.fromkeys((*identity, "GIT_COMMITTER_EMAIL"), "x")
-        return self.git(f"commit-tree {tree} -m x", **names)
+        return self.git(f"commit-tree {tree} -m x", b"", **names)
 
     def changed(self, commit: str, before: Files, after: Files) -> str:
         """Return the tree after what differs, as a snapshot says it."""
