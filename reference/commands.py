@@ -38,6 +38,7 @@ _EXIT_STATUSES = """
 ## Exit status
 
 The same for every command; where one means something of its own, the command says so below.
+Beside these, as shells have it: 130 where it was interrupted, 141 where its output is read no more.
 """
 _OUTPUT = """
 ## Output

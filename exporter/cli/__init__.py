@@ -16,10 +16,11 @@ import re
 import subprocess
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from gc import set_threshold  # not the module: a command of ours has its name
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 import click
@@ -76,14 +77,36 @@ COMMANDS = {name: does for group in GROUPS.values() for name, does in group.item
 _GO_ON = frozenset({"snapshot", "rollback", "build", "publish", "refresh", "retry"})
 """What may be stopped at any moment: the next run ends what this one began, or begins anew."""
 BUG_EXIT_STATUS = 70
+_PIPE_EXIT_STATUS = 141
+"""What a shell says of a program that SIGPIPE ended."""
 _SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|_KEY", re.IGNORECASE)
 _SHORTEST_SECRET = 6
 """A shorter value would be found in every second word."""
 _URL_PASSWORD = re.compile(r"://[^/@:\s]*:([^@\s]+)@")
 
 
+@contextmanager
+def _readers_may_leave() -> Iterator[None]:
+    """End as other programs do where nobody reads the output any more; click would end with 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(_PIPE_EXIT_STATUS) from None
+
+
 class _LazyGroup(click.Group):
     """A group of which a command's module is imported when the command is asked for."""
+
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:  # noqa: ANN401 - click's
+        """Read the command line; `--help` is printed here."""
+        with _readers_may_leave():
+            return super().make_context(*arguments, **extra)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        with _readers_may_leave():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         return list(COMMANDS)
@@ -221,8 +244,6 @@ def _status() -> int:
     except ExporterError as error:
         _show(error)
         return _failed(error, error.exit_status)
-    except BrokenPipeError:
-        return 141
     except Exception as error:  # noqa: BLE001 - the last line of defence: a bug, told as one
         click.echo(harmless(without_secrets(traceback.format_exc(), os.environ)), err=True)
         click.echo(f"exporter {__version__} has a bug: please report the lines above", err=True)

@@ -103,7 +103,7 @@ def _of_git(session: Session) -> Iterator[Check]:
 
 def _of_target(session: Session, name: str, silent: set[str]) -> Iterator[Check]:
     from exporter.content.diagnosis import check_live_commit
-    from exporter.publish.diagnosis import Patient, check_target
+    from exporter.publish.diagnosis import Patient, check_live_release, check_target
 
     opened = session.open_target(name, is_trial=True)
     media = session.config.media
@@ -112,9 +112,10 @@ def _of_target(session: Session, name: str, silent: set[str]) -> Iterator[Check]
     yield from check_target(patient, replace(session.check_up(), silent=silent))
     if opened.target.state.startswith("s3:") and patient.service in silent:
         return
-    head = opened.ledger.head()
-    if head:
-        yield check_live_commit(session.repository, name, head[0].commit)
+    live = opened.ledger.live()
+    yield from check_live_release(opened.target, opened.ledger, live)
+    if live.head:
+        yield check_live_commit(session.repository, name, live.head.commit)
 
 
 def _tell(session: Session, check: Check) -> None:

@@ -17,7 +17,9 @@ import orjson
 
 from exporter.config import Media, Purge, Target
 from exporter.core.diagnosis import Check, Health, guarded
-from exporter.errors import PurgeError, StoreBusy, StoreError
+from exporter.errors import PurgeError, Refused, StoreBusy, StoreError
+from exporter.publish.guarding import refuse_other_store
+from exporter.publish.ledger import Ledger, LiveState
 from exporter.publish.presigning import Presigner, signing_keys
 from exporter.publish.probe import probe_conditional_writes
 from exporter.publish.publisher import Purger
@@ -25,7 +27,7 @@ from exporter.publish.reader import CdnReader, Fetched, file_url
 from exporter.stores.base import Attributes, ObjectStore
 from exporter.stores.s3 import S3Store
 
-__all__ = ["Doctor", "Patient", "check_target"]
+__all__ = ["Doctor", "Patient", "check_live_release", "check_target"]
 
 CLOCK_WARNING_S = 60
 CLOCK_PROBLEM_S = 600
@@ -89,6 +91,15 @@ def check_target(patient: Patient, doctor: Doctor) -> Iterator[Check]:
         )
         for name, checks in tries:
             yield from guarded(area, name, checks)
+
+
+def check_live_release(target: Target, ledger: Ledger, live: LiveState) -> Iterator[Check]:
+    """Look whether the live release's files are in the target's store."""
+    try:
+        refuse_other_store(ledger, live)
+    except Refused as error:
+        area = f"target {target.name}"
+        yield Check(area, "live release", Health.PROBLEM, error.message, error.hint)
 
 
 def _check_sharing(area: str, patient: Patient) -> Iterator[Check]:

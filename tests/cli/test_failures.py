@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +48,16 @@ def test_every_error_has_its_kind(error: ExporterError, kind: str) -> None:
         }
     }
     assert validator("output-error")(told) == []
+
+
+def test_who_reads_the_output_may_leave(tmp_path: Path) -> None:
+    """Such as `exporter releases | head -1`; 1 would say that the content has problems."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "exporter", "-C", str(tmp_path), "--help"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_the_program_alone_prints_its_help_and_nothing_else(tmp_path: Path) -> None:

@@ -390,6 +390,13 @@ class TestAnotherStore:
         assert json.loads(after.pop(lease))["holder"] == json.loads(before.pop(lease))["holder"]
         assert after == before
 
+    def test_doctor_finds_it(self, moved: Place) -> None:
+        report = moved.exporter("doctor", "--target", "local", "--json", status=4).report
+        [problem] = [check for check in report["checks"] if check["health"] == "problem"]
+        assert (problem["area"], problem["name"]) == ("target local", "live release")
+        assert "is of the files in public/memora_content" in problem["message"]
+        assert "a `state` of its own" in problem["hint"]
+
     def test_a_state_of_its_own_publishes_everything(self, moved: Place) -> None:
         moved.replace_in(moved.config, "./.exporter/local", "./.exporter/new")
         moved.exporter("publish")
