@@ -84,7 +84,8 @@ def _plan_part(found: Comparison, plan: Ref, extra: ExtraFields) -> set[Ref]:
     ]
     versions = [side[plan] for side in sides if plan in side]
     if not versions:
-        hint = near(plan[1], {ref[1] for side in sides for ref in side if ref[0] == plan[0]})
+        names = {ref[1] for side in sides for ref in side if ref[0] == plan[0]}
+        hint = near(plan[1], names, "`exporter show` names the plans of a release")
         raise UsageError(f"there is no plan {plan[1]!r}, neither now nor then", hint=hint)
     part = {plan}
     contents = found.texts.blobs(version.content for version in versions)

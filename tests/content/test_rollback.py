@@ -240,8 +240,9 @@ def test_two_rollbacks_and_the_way_forward_again(school: SchoolRepository) -> No
 def test_names_that_nobody_has_are_refused(school: SchoolRepository) -> None:
     with pytest.raises(UsageError, match="no document 'Nobody'"):
         back(school, "HEAD", documents=("Nobody",))
-    with pytest.raises(UsageError, match="no plan 'Nobody'"):
+    with pytest.raises(UsageError, match="no plan 'Nobody'") as caught:
         back(school, "HEAD", plans=("Nobody",))
+    assert "exporter show" in caught.value.hint
     with pytest.raises(UsageError, match="no content"):
         back(school, "HEAD~1")
 
